@@ -1,0 +1,41 @@
+# Where each third-party library comes from. Debian's own packages, but for llhttp, hiredis and libjwt on
+# Debian 12, which tools/setup.sh unpacks into build/deps (docs/decisions/0001-dependencies.md).
+
+set(GW_DEPS ${CMAKE_SOURCE_DIR}/build/deps)
+if(NOT EXISTS /usr/include/llhttp.h AND NOT EXISTS ${GW_DEPS}/.complete)
+  execute_process(COMMAND ${CMAKE_SOURCE_DIR}/tools/setup.sh build COMMAND_ERROR_IS_FATAL ANY)
+endif()
+if(EXISTS ${GW_DEPS}/.complete)
+  set(hints HINTS ${GW_DEPS}/usr/include NO_DEFAULT_PATH)
+  set(library_hints HINTS ${GW_DEPS}/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE} NO_DEFAULT_PATH)
+endif()
+
+find_package(PkgConfig REQUIRED)
+find_package(OpenSSL 3 REQUIRED)
+find_package(Threads REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(Boost 1.74 REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(CURL REQUIRED)
+find_package(CLI11 REQUIRED)
+pkg_check_modules(libuv REQUIRED IMPORTED_TARGET libuv)
+pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
+pkg_check_modules(libelf REQUIRED IMPORTED_TARGET libelf)
+if(BUILD_TESTING)
+  find_package(GTest REQUIRED)
+endif()
+
+# An imported library from a header and a library file.
+function(gw_import target header library)
+  find_path(${target}_include ${header} ${hints} REQUIRED)
+  find_library(${target}_library ${library} ${library_hints} REQUIRED)
+  add_library(${target} UNKNOWN IMPORTED GLOBAL)
+  set_target_properties(${target} PROPERTIES IMPORTED_LOCATION ${${target}_library})
+  target_include_directories(${target} SYSTEM INTERFACE ${${target}_include})
+endfunction()
+
+gw_import(llhttp llhttp.h libllhttp.a)
+gw_import(hiredis hiredis/hiredis.h libhiredis.a)
+gw_import(hiredis_ssl hiredis/hiredis_ssl.h libhiredis_ssl.a)
+target_link_libraries(hiredis_ssl INTERFACE hiredis OpenSSL::SSL)
+gw_import(libjwt jwt.h libjwt.so)

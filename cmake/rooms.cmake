@@ -1,0 +1,77 @@
+# How rooms, plugins and tests are built. A room's sources are the *.cc and *.c beside its CMakeLists.txt;
+# *_test.cc are its unit tests.
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror -fvisibility=hidden
+                    -fno-gnu-unique -fno-strict-aliasing -fstack-protector-strong)
+add_compile_options($<$<COMPILE_LANGUAGE:C>:-Wno-non-virtual-dtor>)
+add_compile_definitions($<$<CONFIG:Release>:_FORTIFY_SOURCE=2> GW_VERSION="${PROJECT_VERSION}")
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
+set(CMAKE_C_FLAGS_DEBUG "-O0 -g1")
+set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g1 -fno-omit-frame-pointer")
+set(CMAKE_C_FLAGS_SANITIZE "-O1 -g1 -fno-omit-frame-pointer")
+if(GW_SANITIZE)
+  add_compile_options(-fsanitize=${GW_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${GW_SANITIZE})
+endif()
+add_link_options(-Wl,-z,relro,-z,now)
+
+function(gw_sources out)
+  file(GLOB sources CONFIGURE_DEPENDS *.cc *.c)
+  list(FILTER sources EXCLUDE REGEX "(_test\\.cc|/main\\.cc|/plugin\\.cc)$")
+  set(${out} ${sources} PARENT_SCOPE)
+endfunction()
+
+# gw_tests(name LINK targets...): one test program of the *_test.cc here.
+function(gw_tests name)
+  if(NOT BUILD_TESTING)
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
+  file(GLOB tests CONFIGURE_DEPENDS *_test.cc)
+  if(tests)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE ${arg_LINK} GTest::gmock_main)
+    set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    add_test(NAME ${name} COMMAND ${name}_test)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  endif()
+endfunction()
+
+# gw_room(name LINK targets... TEST_LINK targets...): the static library gw_<name> and its tests.
+# Headers are included as "<folder>/<header>.h", from core/ or sdk/.
+function(gw_room name)
+  cmake_parse_arguments(arg "" "" "LINK;TEST_LINK" ${ARGN})
+  gw_sources(sources)
+  if(sources)
+    add_library(gw_${name} STATIC ${sources})
+    target_link_libraries(gw_${name} PUBLIC ${arg_LINK})
+    target_include_directories(gw_${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/..)
+  else()
+    add_library(gw_${name} INTERFACE)
+    target_link_libraries(gw_${name} INTERFACE ${arg_LINK})
+    target_include_directories(gw_${name} INTERFACE ${CMAKE_CURRENT_SOURCE_DIR}/..)
+  endif()
+  gw_tests(${name} LINK gw_${name} ${arg_TEST_LINK})
+endfunction()
+
+# gw_plugin(name LINK targets... [NO_TESTS]): plugins/<name>.so of plugin.cc and the plain classes beside
+# it, which are also the library gw_plugin_<name> for the unit tests. Private dependencies stay private.
+function(gw_plugin name)
+  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
+  gw_sources(sources)
+  add_library(gw_plugin_${name} OBJECT ${sources} plugin.cc)
+  target_link_libraries(gw_plugin_${name} PUBLIC gw_sdk ${arg_LINK})
+  target_include_directories(gw_plugin_${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+  add_library(${name} MODULE)
+  target_link_libraries(${name} PRIVATE gw_plugin_${name})
+  set_target_properties(${name} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${GW_PLUGIN_DIR}
+    BUILD_RPATH "$ORIGIN" LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/plugin.map)
+  target_link_options(${name} PRIVATE
+    -Wl,--version-script=${CMAKE_SOURCE_DIR}/cmake/plugin.map -Wl,--exclude-libs,ALL)
+  if(NOT GW_SANITIZE)
+    target_link_options(${name} PRIVATE -Wl,-z,defs)
+  endif()
+  gw_tests(plugin_${name} LINK gw_plugin_${name} gw_testing)
+endfunction()
