@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/arena.h"
+
+#include <cstdlib>
+
+namespace gw::base {
+
+namespace {
+
+constexpr std::size_t kAlign = alignof(std::max_align_t);
+constexpr std::size_t round_up(std::size_t bytes) {
+  return (bytes + kAlign - 1) & ~(kAlign - 1);
+}
+
+}  // namespace
+
+ChunkPool::~ChunkPool() {
+  while (free_ != nullptr) std::free(std::exchange(free_, free_->next));
+}
+
+void* ChunkPool::take() {
+  if (free_ == nullptr) return std::malloc(kChunkBytes);
+  --unused_;
+  return std::exchange(free_, free_->next);
+}
+
+void ChunkPool::give(void* chunk) {
+  if (unused_ >= keep_) {
+    std::free(chunk);
+    return;
+  }
+  free_ = new (chunk) Free{free_};
+  ++unused_;
+}
+
+void* Arena::try_allocate(std::size_t bytes) {
+  if (bytes > limit_) return nullptr;
+  bytes = round_up(bytes == 0 ? 1 : bytes);
+  if (used_ + bytes > limit_) return nullptr;
+  if (static_cast<std::size_t>(end_ - next_) < bytes) return allocate_chunk(bytes);
+  used_ += bytes;
+  return std::exchange(next_, next_ + bytes);
+}
+
+void* Arena::allocate_chunk(std::size_t bytes) {
+  constexpr std::size_t kHead = round_up(sizeof(Chunk));
+  if (bytes > ChunkPool::kChunkBytes - kHead) {  // a chunk of its own; the current one stays in use
+    void* memory = std::malloc(kHead + bytes);
+    if (memory == nullptr) return nullptr;
+    Chunk* chunk = new (memory) Chunk{nullptr, bytes};
+    if (chunks_ == nullptr) {
+      chunks_ = chunk;
+    } else {
+      chunk->next = std::exchange(chunks_->next, chunk);
+    }
+    used_ += bytes;
+    return static_cast<char*>(memory) + kHead;
+  }
+  void* memory = pool_->take();
+  if (memory == nullptr) return nullptr;
+  chunks_ = new (memory) Chunk{chunks_, 0};
+  next_ = static_cast<char*>(memory) + kHead;
+  end_ = static_cast<char*>(memory) + ChunkPool::kChunkBytes;
+  used_ += bytes;
+  return std::exchange(next_, next_ + bytes);
+}
+
+void Arena::reset() {
+  while (chunks_ != nullptr) {
+    Chunk* chunk = std::exchange(chunks_, chunks_->next);
+    if (chunk->size == 0) {
+      pool_->give(chunk);
+    } else {
+      std::free(chunk);
+    }
+  }
+  used_ = 0;
+  next_ = end_ = nullptr;
+}
+
+}  // namespace gw::base

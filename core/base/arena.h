@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Arena: memory of one exchange, given back in one piece. ChunkPool: where one worker's arenas get
+// their chunks, so that a steady load allocates nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace gw::base {
+
+// Chunks of one size, kept for reuse up to a bound. One thread. Must outlive its arenas.
+class ChunkPool {
+ public:
+  static constexpr std::size_t kChunkBytes = 4096;
+
+  // Keeps at most `keep` unused chunks; more are given back to the system.
+  explicit ChunkPool(std::size_t keep = 1024) : keep_(keep) {}
+  ~ChunkPool();
+  ChunkPool(const ChunkPool&) = delete;
+  ChunkPool& operator=(const ChunkPool&) = delete;
+
+  void* take();
+  void give(void* chunk);
+  std::size_t unused() const { return unused_; }
+
+ private:
+  struct Free {
+    Free* next;
+  };
+  Free* free_ = nullptr;
+  std::size_t unused_ = 0;
+  std::size_t keep_;
+};
+
+// Bump allocation; no destructor is ever run. One thread. Memory is aligned for any type.
+class Arena {
+ public:
+  // `limit`: bytes after which try_allocate says no.
+  explicit Arena(ChunkPool& pool, std::size_t limit = 1 << 20) : pool_(&pool), limit_(limit) {}
+  ~Arena() { reset(); }
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  // Null at the limit or when the system has no memory. Not zeroed.
+  void* try_allocate(std::size_t bytes);
+
+  // A copy of the text; an empty view with null data() when there is no room for a text that is not
+  // empty.
+  std::string_view copy(std::string_view text) {
+    if (text.empty()) return {};
+    void* memory = try_allocate(text.size());
+    if (memory == nullptr) return {};
+    std::memcpy(memory, text.data(), text.size());
+    return {static_cast<const char*>(memory), text.size()};
+  }
+
+  template <class T, class... Arguments>
+  T* make(Arguments&&... arguments) {
+    static_assert(std::is_trivially_destructible_v<T>);
+    void* memory = try_allocate(sizeof(T));
+    return memory == nullptr ? nullptr : new (memory) T{std::forward<Arguments>(arguments)...};
+  }
+
+  // Everything allocated dies.
+  void reset();
+  std::size_t used() const { return used_; }
+
+ private:
+  struct Chunk {
+    Chunk* next;
+    std::size_t size;  // 0: one of the pool's
+  };
+  void* allocate_chunk(std::size_t bytes);
+
+  ChunkPool* pool_;
+  std::size_t limit_;
+  std::size_t used_ = 0;
+  Chunk* chunks_ = nullptr;
+  char* next_ = nullptr;
+  char* end_ = nullptr;
+};
+
+}  // namespace gw::base

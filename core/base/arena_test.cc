@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/arena.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace gw::base {
+namespace {
+
+TEST(Arena, KeepsWhatWasWritten) {
+  ChunkPool pool;
+  Arena arena(pool);
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  std::vector<std::pair<std::string, std::string_view>> texts;
+  for (int i = 0; i < 300; ++i) {
+    std::string text(random() % (i % 20 == 0 ? 9000 : 100), static_cast<char>('a' + i % 26));
+    texts.emplace_back(text, arena.copy(text));
+  }
+  for (const auto& [text, copy] : texts) EXPECT_EQ(text, copy);
+}
+
+TEST(Arena, AlignsForAnyType) {
+  ChunkPool pool;
+  Arena arena(pool);
+  for (std::size_t size : {1, 3, 17, 5000, 1, 64}) {
+    auto address = reinterpret_cast<std::uintptr_t>(arena.try_allocate(size));
+    EXPECT_EQ(address % alignof(std::max_align_t), 0u);
+  }
+}
+
+TEST(Arena, SaysNoAtTheLimit) {
+  ChunkPool pool;
+  Arena arena(pool, 1000);
+  EXPECT_EQ(arena.try_allocate(1001), nullptr);
+  EXPECT_NE(arena.try_allocate(900), nullptr);
+  EXPECT_EQ(arena.try_allocate(200), nullptr);
+  EXPECT_EQ(arena.copy(std::string(200, 'x')).data(), nullptr);
+  EXPECT_EQ(arena.try_allocate(SIZE_MAX - 4), nullptr);
+}
+
+TEST(Arena, GivesChunksBackUpToTheBound) {
+  ChunkPool pool(2);
+  {
+    Arena arena(pool);
+    for (int i = 0; i < 5; ++i) arena.try_allocate(3000);
+  }
+  EXPECT_EQ(pool.unused(), 2u);
+  Arena arena(pool);
+  arena.try_allocate(10);
+  EXPECT_EQ(pool.unused(), 1u);
+}
+
+}  // namespace
+}  // namespace gw::base
