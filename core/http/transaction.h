@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The border between the server side of a connection (this room) and who serves its requests
+// (pipeline). One Transaction at a time is open on a connection; pipelined requests wait, unread,
+// behind it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/arena.h"
+#include "http/message.h"
+#include "net/loop.h"
+
+namespace gw::http {
+
+// Who the request came from. As long as the connection.
+struct Peer {
+  std::string_view address;  // the socket's (or PROXY protocol's) peer: "10.0.0.7", "::1", "unix"
+  std::string_view client_address;  // what is believed: from X-Forwarded-For behind trusted
+                                    // proxies, else address
+  std::string_view scheme;          // "http", or "https" as a trusted proxy said
+  std::string_view listener;        // the listener's name
+  std::uint32_t listener_index = 0;
+};
+
+// What a request's server hears. All calls come on the loop's thread, none inside a call into
+// Transaction.
+class TransactionSink {
+ public:
+  virtual ~TransactionSink() = default;
+  // Body bytes, valid during the call; `last` exactly once (at once, with no bytes, when there is
+  // no body) after read_body() was first called.
+  virtual void on_body(std::string_view data, bool last) = 0;
+  // Unsent bytes fell below the low-water mark after send_body answered false.
+  virtual void on_writable() = 0;
+  // The client left, broke the protocol in its body, or was too slow: the transaction is dead after
+  // this call returns.
+  virtual void on_aborted() = 0;
+};
+
+// An answer that outlives its exchange: socket and nothing else (parser, buffers and arena are
+// given back).
+class DetachedStream {
+ public:
+  struct Events {                               // one constant table for all streams of an owner
+    void (*on_closed)(void* user, int reason);  // GW_STREAM_...; the stream is dead
+    void (*on_writable)(void* user);
+    void (*on_drain)(void* user);
+  };
+  virtual ~DetachedStream() = default;
+  virtual void set_owner(const Events* events, void* user) = 0;
+  enum class Written { kOk, kFull, kGone };
+  // Payload as it shall go out in one HTTP chunk (or raw to an HTTP/1.0 client). All or nothing.
+  virtual Written write(std::string_view data) = 0;
+  // Sends what is left, ends the body and gives the connection back or closes it; the handle is
+  // dead.
+  virtual void end() = 0;
+};
+
+// One request and the means to answer it. Owned by its connection; dead after finish(), abort(),
+// detach(), or on_aborted().
+class Transaction {
+ public:
+  virtual ~Transaction() = default;
+
+  virtual RequestHead& request() = 0;
+  virtual base::Arena& arena() = 0;
+  virtual net::Loop& loop() = 0;
+  virtual const Peer& peer() const = 0;
+  virtual std::uint64_t started_ns() const = 0;  // monotonic, when the head was complete
+  virtual void set_sink(TransactionSink* sink) = 0;
+
+  // Lets body bytes come (100 Continue is sent first if the client waits for it); pause_body stops
+  // them. An answer may be finished with the body unread: the connection then drains a little or
+  // closes.
+  virtual void read_body() = 0;
+  virtual void pause_body() = 0;
+  // Bodies above it are refused with 413 before on_body sees the surplus (Content-Length: at once,
+  // at read_body's first call; chunked: when passed): on_body_too_large of the connection's handler
+  // decides the answer.
+  virtual void set_body_limit(std::uint64_t bytes) = 0;
+
+  // 1xx (not 101).
+  virtual void send_informational(const ResponseHead& head) = 0;
+  // The head leaves together with the first body bytes or at finish(). Connection, Date, framing
+  // fields, Via are written here; `head.framing` says what body follows (adjusted for HEAD, 1xx,
+  // 204, 304 and HTTP/1.0).
+  virtual void send_head(const ResponseHead& head) = 0;
+  // Copies what the socket does not take. False: unsent bytes are above the high-water mark, wait
+  // for on_writable.
+  virtual bool send_body(std::string_view data) = 0;
+  virtual void finish() = 0;
+  // The answer cannot be finished as announced: closes the connection so that the client notices.
+  virtual void abort() = 0;
+  // After send_head with Framing::kChunked: turns the rest into a stream.
+  virtual std::unique_ptr<DetachedStream> detach() = 0;
+  virtual bool head_sent() const = 0;  // send_head was called
+};
+
+// Serves requests; one per worker. Implemented by the pipeline room.
+class TransactionHandler {
+ public:
+  virtual ~TransactionHandler() = default;
+  // A request whose head is whole and acceptable. The handler must call set_sink before it returns
+  // (unless it answered whole already).
+  virtual void on_request(Transaction& transaction) = 0;
+};
+
+}  // namespace gw::http
