@@ -22,8 +22,8 @@ case $wanted in
   build) packages=$build ;;
   test)  packages="$build $test" ;;
   bench) packages="$build $test $bench" ;;
-  tidy)  packages="$build $tidy" ;;
-  *) echo "usage: tools/setup.sh build|test|bench|tidy" >&2; exit 2 ;;
+  lint)  packages="$build $tidy" ;;
+  *) echo "usage: tools/setup.sh build|test|bench|lint" >&2; exit 2 ;;
 esac
 
 . /etc/os-release

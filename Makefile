@@ -1,0 +1,40 @@
+# A convenience over CMake's presets. `make run` and `make test` set up what is missing by themselves.
+.DEFAULT_GOAL := build
+.PHONY: build run test sanitize bench lint setup-build setup-test setup-bench setup-lint clean help
+
+CONFIG ?= gateway.toml
+
+help:           ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+build: setup-build build/release/build.ninja    ## build/release/bin/gateway and build/release/plugins
+	@cmake --build --preset release
+
+run: build      ## starts the gateway on port 8080 (SERVER_PORT) with gateway.toml (CONFIG)
+	@exec build/release/bin/gateway --config $(CONFIG)
+
+test: setup-test build/release/build.ninja      ## builds, then runs every test
+	@cmake --build --preset release
+	@ctest --test-dir build/release --output-on-failure --no-tests=error
+
+sanitize: setup-test build/asan/build.ninja build/tsan/build.ninja      ## every test under ASan+UBSan, then TSan
+	@cmake --build --preset asan
+	@ctest --test-dir build/asan --output-on-failure --no-tests=error --label-exclude release-only
+	@cmake --build --preset tsan
+	@ctest --test-dir build/tsan --output-on-failure --no-tests=error --label-exclude release-only
+
+bench: setup-bench build/release/build.ninja    ## measures, beside nginx and HAProxy; writes docs/benchmarks
+	@cmake --build --preset release
+	@python3 bench/run.py
+
+lint: setup-lint build/dev/build.ninja  ## clang-format and clang-tidy, every finding an error
+	@tools/lint.sh
+
+build/%/build.ninja: CMakeLists.txt CMakePresets.json
+	@cmake --preset $*
+
+setup-%:
+	@tools/setup.sh $*
+
+clean:          ## removes what was built; build/deps stays
+	@rm -rf build/dev build/release build/asan build/tsan
