@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a generation of the configuration is for one worker: its pipelines, ready to be walked.
+// Functions that a plugin lacks are resolved here, at load, so that walking only tests for null.
+#pragma once
+
+#include <gateway/abi/filter.h>
+#include <gateway/abi/router.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "http/message.h"
+#include "http/transaction.h"
+
+namespace gw::pipeline {
+
+// What of the traffic still holds one worker part of a plugin instance. Owned by whoever owns the
+// part; outlives every chain that names it and every stream that it opened. Its worker's thread.
+struct PartUse {
+  std::string instance;         // name in the configuration, for the log
+  std::uint64_t exchanges = 0;  // called for, on_complete not yet made
+  std::uint64_t streams = 0;    // open streams that this part owns
+  std::uint64_t misuses = 0;    // times it broke the ABI, counted since the part was made
+  // Both counts came to 0. May run inside a call of the part itself: only take note or post.
+  void (*on_idle)(void* user) = nullptr;
+  void* user = nullptr;
+
+  bool idle() const { return exchanges == 0 && streams == 0; }
+};
+
+// A filter at its place in a pipeline. `api` is a copy in which what the plugin lacks is null.
+struct FilterStep {
+  gw_filter_api api;
+  void* part;
+  PartUse* use;
+};
+// on_request_head must exist (GW_CHECK): the loader has looked.
+FilterStep make_filter_step(const gw_filter_api* api, void* part, PartUse& use);
+
+struct RouterStep {
+  gw_router_api api;
+  void* part;
+  PartUse* use;
+};
+// choose must exist (GW_CHECK).
+RouterStep make_router_step(const gw_router_api* api, void* part, PartUse& use);
+
+// Which requests a pipeline is for. Immutable and cheap to copy: the workers share what is
+// compiled.
+class ChainMatch {
+ public:
+  // An empty list allows everything. Paths are patterns (gateway/path_pattern.hpp); hosts are names
+  // without port in any case, "*.example.com" for all below a name; listeners are names. The error
+  // says which text is wrong.
+  static base::Result<ChainMatch> compile(const std::vector<std::string>& paths,
+                                          const std::vector<std::string>& hosts,
+                                          const std::vector<std::string>& listeners);
+  // Matches everything.
+  ChainMatch() = default;
+
+  bool matches(const http::RequestHead& head, const http::Peer& peer) const;
+
+ private:
+  struct Rules;
+  std::shared_ptr<const Rules> rules_;
+};
+
+// One pipeline.
+struct Chain {
+  std::string name;  // for the log
+  ChainMatch match;
+  std::vector<FilterStep> filters;  // in the order of the request
+  std::optional<RouterStep> router;
+
+  // Any filter that wants the body of that direction; set by `finish`.
+  bool request_body_filters = false;
+  bool response_body_filters = false;
+  // Call after the steps are in place.
+  void finish();
+};
+
+// Texts of answers in the languages of the catalogue. Immutable, shared by the workers.
+class TextSource {
+ public:
+  virtual ~TextSource() = default;
+  // The text of `key` for a client that sent this Accept-Language (may be empty); empty: no such
+  // text. The view lives as long as the source.
+  virtual std::string_view text(std::string_view key, std::string_view accept_language) const = 0;
+};
+
+// One worker's share of a generation. Belongs to its worker's dispatcher; exchanges that began in
+// it keep it alive.
+struct WorkerGeneration {
+  std::uint64_t number = 0;
+  std::vector<Chain> chains;  // the first that matches serves
+  std::shared_ptr<const TextSource> texts;
+  // Called once on the worker, at the end of a turn, after another generation took over and the
+  // last exchange of this one is gone; the generation is destroyed already. Streams may still be
+  // open: PartUse tells.
+  std::function<void()> on_retired;
+
+  // Written by the dispatcher.
+  std::uint64_t exchanges = 0;
+
+  const Chain* find(const http::RequestHead& head, const http::Peer& peer) const;
+};
+
+}  // namespace gw::pipeline

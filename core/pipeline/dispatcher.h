@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Dispatcher: one worker's pipelines. Takes requests from the connections, walks them through the
+// chain of filters of the current generation (exchange.h), and keeps count of what holds old
+// generations.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/transaction.h"
+#include "http/upstream.h"
+#include "pipeline/chain.h"
+#include "pipeline/scheduler.h"
+
+struct gw_stream;
+
+namespace gw::pipeline {
+
+class Exchange;
+class WakeTable;
+
+struct DispatcherOptions {
+  std::uint32_t connect_timeout_ms = 5000;    // where a router's endpoint names none
+  std::uint32_t response_timeout_ms = 60000;  // likewise
+  std::uint32_t idle_timeout_ms = 30000;      // likewise
+  std::uint64_t body_limit = 10u << 20;       // likewise, bytes of a request's body
+  std::uint32_t max_attempts = 3;             // upstream attempts of one exchange
+  std::uint32_t max_pauses = 65536;           // waiting filters of one worker
+  std::uint32_t stream_unsent_bytes = 65536;  // written to a stream before its head has left
+  std::uint32_t max_reply_bytes = 16u << 20;  // body of a filter's own answer
+  std::uint32_t retry_after_seconds = 1;      // with 503 of an overloaded upstream
+};
+
+// One per worker, on its thread. What it is given must outlive it. Connections must have aborted
+// their transactions, and streams be closed, before it is destroyed (GW_CHECK).
+class Dispatcher final : public http::TransactionHandler, private ScheduledWork {
+ public:
+  struct Environment {
+    http::UpstreamPool& upstream;
+    const base::Clock& clock;
+    Scheduler& scheduler;
+    base::Log log;
+  };
+  explicit Dispatcher(const Environment& environment, const DispatcherOptions& options = {});
+  ~Dispatcher() override;
+
+  void on_request(http::Transaction& transaction) override;
+
+  // New requests use `next` from now on. The old generation lives until its last exchange is gone
+  // and then tells (WorkerGeneration::on_retired). Null: nothing matches, every request is 404.
+  void set_generation(std::unique_ptr<WorkerGeneration> next);
+  const WorkerGeneration* generation() const { return current_.get(); }
+  // Old generations that exchanges still hold, oldest first.
+  const std::vector<std::unique_ptr<WorkerGeneration>>& retiring() const { return retiring_; }
+
+  std::uint64_t open_exchanges() const { return open_exchanges_; }
+  std::uint64_t open_streams() const { return open_streams_; }
+  // Asks every open stream of that part (null: of all parts) to end (on_drain).
+  void drain_streams(const PartUse* use);
+  // Ends them; owners hear on_closed(GW_STREAM_SERVER_STOP).
+  void close_streams(const PartUse* use);
+
+  // [any thread] The part whose code the worker runs now, or null: for a watchdog. Only to be read
+  // through while that worker is known to be stuck in it.
+  const PartUse* running() const { return running_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class Exchange;
+  friend struct ::gw_stream;
+
+  void on_deadline(std::uint32_t slot) override;
+  void on_turn_end() override;
+  void on_posted() override;
+
+  Exchange* take_exchange();
+  void give_exchange(Exchange* exchange);
+  void release_generation(WorkerGeneration* generation);
+
+  Environment environment_;
+  DispatcherOptions options_;
+  std::unique_ptr<WakeTable> wakes_;
+  std::unique_ptr<WorkerGeneration> current_;
+  std::vector<std::unique_ptr<WorkerGeneration>> retiring_;
+  std::vector<std::unique_ptr<Exchange>> spare_;
+  std::uint64_t open_exchanges_ = 0;
+  std::uint64_t open_streams_ = 0;
+  gw_stream* streams_ = nullptr;      // open ones, linked
+  gw_stream* next_stream_ = nullptr;  // of a walk under way
+  std::atomic<const PartUse*> running_{nullptr};
+};
+
+}  // namespace gw::pipeline
