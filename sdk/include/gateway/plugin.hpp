@@ -431,11 +431,13 @@ struct Glue {
     Context context;
     Instance instance;
   };
-  struct PartHolder {  // what the host knows as the part
+  // What the host knows as the part. The Part comes first, so that one address serves both: Context::post
+  // gets it back without knowing the holder's type.
+  struct PartHolder {
     PartHolder(Holder& holder, gw_worker* worker)
-        : context(holder.context), part(holder.instance, Worker(worker)) {}
-    Context context;
+        : part(holder.instance, Worker(worker)), context(holder.context) {}
     Part part;
+    Context context;
   };
 
   static Part& part_of(void* part) { return static_cast<PartHolder*>(part)->part; }
