@@ -94,8 +94,8 @@ inline Tables tables;
 class ConfigError : public std::runtime_error {
  public:
   ConfigError() : std::runtime_error("") {}
-  ConfigError(std::string key, const std::string& message)
-      : std::runtime_error(message), key(std::move(key)) {}
+  ConfigError(std::string about, const std::string& message)
+      : std::runtime_error(message), key(std::move(about)) {}
   std::string key;
 };
 
