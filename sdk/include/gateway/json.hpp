@@ -55,6 +55,8 @@ class StrictJsonCheck : public nlohmann::json_sax<nlohmann::json> {
 // The value of a JSON text, or nothing when it is not JSON, nests deeper than `max_depth`, names a member
 // twice or is not UTF-8. Throws nothing but std::bad_alloc.
 inline std::optional<nlohmann::json> parse_json(std::string_view text, std::size_t max_depth = 32) {
+  // The library takes a NUL for the end of the text, so that whatever stands behind it would go unseen.
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;
   detail::StrictJsonCheck check(max_depth);
   if (!nlohmann::json::sax_parse(text, &check)) return std::nullopt;
   nlohmann::json value = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
