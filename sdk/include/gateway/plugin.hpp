@@ -131,6 +131,13 @@ class Config {
       all.emplace_back(view(out));
     return all;
   }
+  std::vector<std::int64_t> integers(const char* key) const {
+    std::vector<std::int64_t> all;
+    std::int64_t out = 0;
+    while (tables.config->integer_at(table_, key, static_cast<std::uint32_t>(all.size()), &out) == GW_OK)
+      all.push_back(out);
+    return all;
+  }
   std::vector<Config> tables_of(const char* key) const {
     std::vector<Config> all;
     const gw_config* out = nullptr;
