@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "auth_part.h"
 
+#include <stdexcept>
+
 #include "bearer.h"
 
 namespace gw::auth {
@@ -114,12 +116,14 @@ void AuthPart::strip_identity(Exchange exchange) const {
     std::string_view name = view(header->name);
     bool claims = same_name(name, shared_.settings.user_id_header) ||
                   same_name(name, shared_.settings.user_type_header);
-    // Removing takes all of that spelling away, so the rest moves up; look from the start again.
-    if (claims && exchange.remove_header(GW_REQUEST, name) == GW_OK) {
-      i = 0;
-    } else {
-      ++i;
-    }
+    ++i;
+    if (!claims) continue;
+    // The view goes with the header, so the name is copied; it is as long as a configured one.
+    std::array<char, kMaxHeaderNameSize> copy;
+    name.copy(copy.data(), copy.size());
+    if (exchange.remove_header(GW_REQUEST, {copy.data(), name.size()}) != GW_OK)
+      throw std::logic_error("an identity that the client claims cannot be removed");
+    i = 0;  // all of that spelling are gone and the others moved up
   }
 }
 

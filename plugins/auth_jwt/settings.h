@@ -17,6 +17,8 @@
 
 namespace gw::auth {
 
+inline constexpr std::size_t kMaxHeaderNameSize = 64;
+
 struct Settings {
   TokenPolicy policy;
   Rules rules;
