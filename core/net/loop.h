@@ -39,10 +39,14 @@ class Loop {
   // stopped for good (the work is then destroyed, not run).
   bool post(std::function<void()> work);
   bool on_loop_thread() const;
+  // One turn of the loop, for a caller that drives it itself (tests): waits for something to happen
+  // when `wait`.
+  void turn(bool wait);
 
-  // Time at the start of this turn: monotonic milliseconds, and the same from a cached clock in ns
-  // (refreshed once per turn and once per read event).
+  // Time at the start of this turn: monotonic milliseconds.
   std::uint64_t now_ms() const;
+  // A cached monotonic clock, refreshed once per read event of a Stream and per turn.
+  std::uint64_t now_ns() const;
 
   // For arenas of this thread.
   base::ChunkPool& chunks() { return chunks_; }

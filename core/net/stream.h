@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Stream: a connected TCP or Unix socket on a loop, made to cost little. Reads go into the loop's
+// one read buffer. Writes gather in the loop's one write buffer and leave in one system call: at
+// flush(), at the end of the turn, when another stream writes, or when much has gathered. What the
+// socket does not take waits in the stream's own queue, in chunks of the loop's pool.
+//
+// It is embedded in its owner's object, which must live until on_closed. No member function calls
+// the owner back.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "net/address.h"
+#include "net/loop.h"
+
+namespace gw::net {
+
+// What a stream's owner hears, on the loop's thread.
+class StreamEvents {
+ public:
+  virtual void on_connected(int /*error*/) {}  // 0, or a negative errno (then only close() is left)
+  // Valid during the call; the owner may change the bytes. Nothing comes after close().
+  virtual void on_data(char* data, std::size_t size) = 0;
+  virtual void on_end() = 0;      // the peer sends no more; writing may still work
+  virtual void on_broken() = 0;   // reset, or a write failed; only close() is left
+  virtual void on_drained() = 0;  // the queue fell below kLowWater after write() said false
+  virtual void on_closed() = 0;   // last of all: the memory may go
+
+ protected:
+  ~StreamEvents() = default;
+};
+
+class Stream {
+ public:
+  static constexpr std::size_t kHighWater = 64 * 1024;
+  static constexpr std::size_t kLowWater = 16 * 1024;
+
+  Stream() = default;
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  // Takes over a connected socket; on_broken follows when the system does not let us.
+  void adopt(Loop& loop, int fd, bool unix_socket, StreamEvents& events);
+  // on_connected follows.
+  void connect(Loop& loop, const Address& address, StreamEvents& events);
+  void connect_unix(Loop& loop, const char* path, StreamEvents& events);
+
+  void start_reading();
+  void stop_reading();
+  bool reading() const { return reading_; }
+
+  // Copies what it must. False: more than kHighWater bytes wait, on_drained will follow.
+  bool write(std::string_view data);
+  void flush();
+  // Bytes that the socket has not taken yet.
+  std::size_t unsent() const { return queued() + gathered(); }
+  // Grows with every byte that the socket took from the queue: progress of a slow peer.
+  bool took_some();
+  bool broken() const { return broken_; }
+
+  // Sends FIN after what was written.
+  void end_output();
+  // Drops what is unsent. `reset`: the peer is to see an error, not an end. on_closed follows.
+  void close(bool reset = false);
+  bool open() const { return state_ == State::kOpen || state_ == State::kConnecting; }
+  Loop& loop() const { return *loop_; }
+
+  static void end_of_turn(LoopImpl& impl);
+
+ private:
+  friend struct StreamCallbacks;
+  struct Queue;
+  struct Connecting;
+  enum class State : std::uint8_t { kNone, kConnecting, kOpen, kClosing };
+
+  std::size_t queued() const;
+  std::size_t gathered() const;
+  void begin(Loop& loop, bool unix_socket, StreamEvents& events);
+  void send_now(std::string_view more);
+  void enqueue(std::string_view data);
+  void write_queue();
+  void queue_written(int status);
+  void fail();
+  void send_fin();
+  void free_queue();
+
+  // A uv_tcp_t or uv_pipe_t (checked in stream.cc).
+  alignas(8) unsigned char handle_[264];
+  Loop* loop_ = nullptr;
+  StreamEvents* events_ = nullptr;
+  Queue* queue_ = nullptr;
+  Stream* next_failed_ = nullptr;
+  int connect_error_ = 0;
+  State state_ = State::kNone;
+  bool reading_ = false;
+  bool broken_ = false;
+  bool in_failed_list_ = false;
+  bool above_high_water_ = false;
+  bool end_output_ = false;
+  bool fin_sent_ = false;
+  bool took_some_ = false;
+};
+
+}  // namespace gw::net
