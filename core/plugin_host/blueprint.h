@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Blueprint: a configuration whose plugins are loaded, whose instances are created and whose
+// pipelines are known to fit together. Nothing of it runs yet, and making one has no effect
+// outside of this process: `gateway check` does no more than this.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pipeline/chain.h"
+#include "plugin_host/instance.h"
+
+namespace gw::plugin_host {
+
+// One pipeline: its filters in order, and the router that may stand last.
+struct ChainPlan {
+  std::string name;
+  pipeline::ChainMatch match;
+  std::vector<std::shared_ptr<Instance>> filters;
+  std::shared_ptr<Instance> router;  // or null
+};
+
+struct Blueprint {
+  std::vector<std::shared_ptr<Instance>> instances;  // in the order of the configuration
+  std::vector<ChainPlan> chains;                     // likewise
+  std::shared_ptr<const pipeline::TextSource> texts;
+  std::uint32_t start_timeout_ms = 30000;
+  std::uint32_t drain_timeout_ms = 30000;  // also for an instance's stop
+};
+
+}  // namespace gw::plugin_host

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// gw_context: the host's side of one plugin instance, and the tables that speak about it
+// (gw.context/1, gw.log/1, gw.clock/1, gw.random/1, gw.post/1).
+#pragma once
+
+#include <gateway/plugin.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugin_host/host.h"
+#include "plugin_host/posts.h"
+#include "plugin_host/tickets.h"
+
+// Made and destroyed on [main]; lives from before `create` until after `destroy`.
+struct gw_context {
+  gw_context(gw::plugin_host::Host& its_host, std::string its_name);
+  ~gw_context();
+  gw_context(const gw_context&) = delete;
+  gw_context& operator=(const gw_context&) = delete;
+
+  // The plugin broke a rule after which nothing it does can be trusted: logs and aborts.
+  [[noreturn]] void breach(std::string_view what) const;
+
+  // [any] What ends `start` and `stop`. Each is called at most once, and only while set; setting
+  // anew (or to nothing) forgets the old one.
+  void expect_started(std::function<void(gw_status, std::string)> done);
+  void expect_stopped(std::function<void()> done);
+  void started(gw_status status, std::string message);
+  void stopped();
+
+  gw::plugin_host::Host& host;
+  const std::string name;
+  const std::vector<gw::plugin_host::ListenerInfo> listeners;
+  const std::shared_ptr<gw::plugin_host::PostBox> posts;
+  const std::uint64_t health_owner;
+
+ private:
+  std::mutex mutex_;
+  std::function<void(gw_status, std::string)> started_;
+  std::function<void()> stopped_;
+};
+
+namespace gw::plugin_host {
+
+// Marks whose code a worker runs, for the watchdog. Nests.
+class BusyInstance {
+ public:
+  explicit BusyInstance(const gw_worker& worker)
+      : seat_(worker.seat), before_(seat_.running.load(std::memory_order_relaxed)) {
+    seat_.running.store(&worker.context, std::memory_order_relaxed);
+  }
+  ~BusyInstance() { seat_.running.store(before_, std::memory_order_relaxed); }
+  BusyInstance(const BusyInstance&) = delete;
+  BusyInstance& operator=(const BusyInstance&) = delete;
+
+ private:
+  Seat& seat_;
+  const gw_context* before_;
+};
+
+const gw_context_api* context_api();
+const gw_log_api* log_api();
+const gw_clock_api* clock_api();
+const gw_random_api* random_api();
+const gw_post_api* post_api();
+
+}  // namespace gw::plugin_host

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plugin_host/instance.h"
+
+#include <mutex>
+#include <utility>
+
+#include "plugin_host/workers.h"
+
+namespace gw::plugin_host {
+
+using base::Error;
+using base::Nothing;
+using base::Status;
+
+Instance::Instance(Host& host, std::shared_ptr<Library> library, std::string name,
+                   std::string fingerprint)
+    : host_(host),
+      library_(std::move(library)),
+      fingerprint_(std::move(fingerprint)),
+      context_(std::make_unique<gw_context>(host, std::move(name))),
+      api_(library_->interface<gw_instance_api>(GW_INSTANCE_ID)),
+      filter_(library_->interface<gw_filter_api>(GW_FILTER_ID)),
+      router_(library_->interface<gw_router_api>(GW_ROUTER_ID)),
+      commands_(library_->interface<gw_command_api>(GW_COMMAND_ID)),
+      seats_(host.seats.size()) {
+  for (Seated& seat : seats_) seat.use.instance = context_->name;
+}
+
+Instance::~Instance() {
+  for (const Seated& seat : seats_) GW_CHECK(!seat.made);
+  if (created_) api_->destroy(raw_);
+}
+
+bool Instance::is(const Library& library, const std::string& name,
+                  const std::string& fingerprint) const {
+  return library_->hash() == library.hash() && context_->name == name &&
+         fingerprint_ == fingerprint;
+}
+
+gw_status Instance::create(const gw_config* config) {
+  const gw_status status = api_->create(context_.get(), config, &raw_);
+  created_ = status == GW_OK;
+  return status;
+}
+
+Status Instance::create_part(std::uint32_t index) {
+  Seated& seat = seats_[index];
+  seat.worker = std::make_unique<gw_worker>(*context_, *host_.seats[index], index);
+  const BusyInstance busy(*seat.worker);
+  const gw_status status = api_->create_part(raw_, seat.worker.get(), &seat.part);
+  if (status != GW_OK) {
+    seat.worker->cancel_all();
+    seat.worker.reset();
+    return Error{"create_part failed on worker " + std::to_string(index) + " with status " +
+                 std::to_string(status)};
+  }
+  seat.made = true;
+  context_->posts->open(index, seat.part);
+  return Nothing{};
+}
+
+void Instance::create_parts(Done done) {
+  struct Outcome {
+    std::mutex mutex;
+    std::string error;
+  };
+  auto outcome = std::make_shared<Outcome>();
+  on_workers(
+      host_,
+      [this, outcome](std::uint32_t index) {
+        auto created = create_part(index);
+        const std::lock_guard lock(outcome->mutex);
+        if (!created) outcome->error = created.error();
+      },
+      [outcome, done = std::move(done)] {
+        if (outcome->error.empty()) return done(Nothing{});
+        done(Error{outcome->error});
+      });
+}
+
+void Instance::start(std::uint32_t timeout_ms, Done done) {
+  auto answer = Answer::expect(
+      host_, timeout_ms,
+      [this, timeout_ms, done = std::move(done)](gw_status status, const std::string& message) {
+        context_->expect_started(nullptr);
+        started_ = status == GW_OK;
+        if (started_) return done(Nothing{});
+        if (status == GW_TIMEOUT)
+          return done(Error{"did not start within " + std::to_string(timeout_ms) + " ms"});
+        done(Error{"failed to start: " + (message.empty() ? std::to_string(status) : message)});
+      });
+  if (!GW_HAS(api_, start)) return answer->give(GW_OK, "");
+  context_->expect_started([answer](gw_status status, std::string message) {
+    answer->give(status, std::move(message));
+  });
+  host_.seats[0]->loop->post([this] {
+    const BusyInstance busy(*seats_[0].worker);
+    api_->start(raw_, seats_[0].part);
+  });
+}
+
+void Instance::stop(std::uint32_t timeout_ms, std::function<void()> done) {
+  auto answer = Answer::expect(
+      host_, timeout_ms,
+      [this, timeout_ms, done = std::move(done)](gw_status status, const std::string&) {
+        context_->expect_stopped(nullptr);
+        if (status == GW_TIMEOUT)
+          host_.log.warn("plugins", "instance " + name() + " did not stop within " +
+                                        std::to_string(timeout_ms) + " ms");
+        done();
+      });
+  if (!std::exchange(started_, false) || !GW_HAS(api_, stop)) return answer->give(GW_OK, "");
+  context_->expect_stopped([answer] { answer->give(GW_OK, ""); });
+  host_.seats[0]->loop->post([this] {
+    const BusyInstance busy(*seats_[0].worker);
+    api_->stop(raw_, seats_[0].part);
+  });
+}
+
+void Instance::destroy_part(std::uint32_t index) {
+  Seated& seat = seats_[index];
+  context_->posts->close(index);
+  if (!seat.made) return;
+  {
+    const BusyInstance busy(*seat.worker);
+    api_->destroy_part(std::exchange(seat.part, nullptr));
+  }
+  seat.made = false;
+  if (std::string left = seat.worker->cancel_all(); !left.empty())
+    host_.log.warn("plugins", "instance " + name() + " left behind on worker " +
+                                  std::to_string(index) + ": " + left + " (cancelled)");
+  seat.worker.reset();
+}
+
+void Instance::destroy_parts(std::function<void()> done) {
+  on_workers(
+      host_, [this](std::uint32_t index) { destroy_part(index); }, std::move(done));
+}
+
+void Instance::report_idle(void* seated) {
+  auto& seat = *static_cast<Seated*>(seated);
+  if (seat.idle) std::exchange(seat.idle, nullptr)();
+}
+
+void Instance::when_idle(std::function<void()> done) {
+  // One report a worker, given when that worker's part is idle; the last one ends it.
+  struct Wait {
+    std::function<void()> done;
+    std::size_t left;
+  };
+  auto wait = std::make_shared<Wait>(Wait{std::move(done), seats_.size()});
+  auto report = [main = host_.main, wait] {
+    main->post([wait] {
+      if (--wait->left == 0) wait->done();
+    });
+  };
+  for (std::uint32_t i = 0; i < seats_.size(); ++i) {
+    host_.seats[i]->loop->post([this, i, report] {
+      Seated& seat = seats_[i];
+      if (seat.use.idle()) return report();
+      seat.idle = report;
+      seat.use.user = &seat;
+      seat.use.on_idle = &Instance::report_idle;
+    });
+  }
+}
+
+void Instance::drain_streams() {
+  for (std::uint32_t i = 0; i < seats_.size(); ++i)
+    host_.seats[i]->loop->post(
+        [this, i] { host_.seats[i]->dispatcher->drain_streams(&seats_[i].use); });
+}
+
+void Instance::log_holders() {
+  for (std::uint32_t i = 0; i < seats_.size(); ++i) {
+    host_.seats[i]->loop->post([this, i] {
+      const pipeline::PartUse& use = seats_[i].use;
+      if (use.idle()) return;
+      host_.log.info("plugins", "instance " + name() + " is held on worker " + std::to_string(i) +
+                                    " by " + std::to_string(use.streams) + " streams and " +
+                                    std::to_string(use.exchanges) + " exchanges");
+    });
+  }
+}
+
+}  // namespace gw::plugin_host
