@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/dispatcher.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "pipeline/exchange.h"
+#include "pipeline/stream.h"
+#include "pipeline/wake_table.h"
+
+namespace gw::pipeline {
+
+namespace {
+constexpr std::size_t kSpareExchanges = 1024;
+}
+
+Dispatcher::Dispatcher(const Environment& environment, const DispatcherOptions& options)
+    : environment_(environment),
+      options_(options),
+      wakes_(std::make_unique<WakeTable>(environment.scheduler, options.max_pauses)) {
+  environment_.scheduler.set_work(this);
+}
+
+Dispatcher::~Dispatcher() {
+  GW_CHECK(open_exchanges_ == 0);
+  GW_CHECK(open_streams_ == 0);
+  environment_.scheduler.set_work(nullptr);
+}
+
+void Dispatcher::on_request(http::Transaction& transaction) {
+  Exchange* exchange = take_exchange();
+  if (current_ != nullptr) ++current_->exchanges;
+  exchange->begin(transaction, current_.get());
+}
+
+Exchange* Dispatcher::take_exchange() {
+  ++open_exchanges_;
+  if (spare_.empty()) return new Exchange(*this);
+  Exchange* exchange = spare_.back().release();
+  spare_.pop_back();
+  return exchange;
+}
+
+void Dispatcher::give_exchange(Exchange* exchange) {
+  --open_exchanges_;
+  std::unique_ptr<Exchange> owned(exchange);
+  if (spare_.size() < kSpareExchanges) spare_.push_back(std::move(owned));
+}
+
+// ---- Generations
+
+void Dispatcher::set_generation(std::unique_ptr<WorkerGeneration> next) {
+  if (current_ != nullptr) {
+    if (current_->exchanges == 0) environment_.scheduler.arm_turn_end();
+    retiring_.push_back(std::move(current_));
+  }
+  current_ = std::move(next);
+}
+
+void Dispatcher::release_generation(WorkerGeneration* generation) {
+  if (generation == nullptr) return;
+  GW_CHECK(generation->exchanges > 0);
+  if (--generation->exchanges == 0 && generation != current_.get())
+    environment_.scheduler.arm_turn_end();
+}
+
+void Dispatcher::on_turn_end() {
+  wakes_->on_turn_end();
+  for (std::size_t i = 0; i < retiring_.size();) {
+    if (retiring_[i]->exchanges > 0) {
+      ++i;
+      continue;
+    }
+    std::function<void()> retired = std::move(retiring_[i]->on_retired);
+    retiring_.erase(retiring_.begin() + static_cast<std::ptrdiff_t>(i));
+    if (retired) retired();
+  }
+}
+
+void Dispatcher::on_deadline(std::uint32_t slot) {
+  wakes_->on_deadline(slot);
+}
+
+void Dispatcher::on_posted() {
+  wakes_->on_posted();
+}
+
+// ---- Streams
+
+void Dispatcher::drain_streams(const PartUse* use) {
+  // An owner may end any of its streams meanwhile: next_stream_ then moves on.
+  for (gw_stream* stream = streams_; stream != nullptr; stream = next_stream_) {
+    next_stream_ = stream->next();
+    if (use == nullptr || stream->use() == use) stream->drain();
+  }
+}
+
+void Dispatcher::close_streams(const PartUse* use) {
+  for (gw_stream* stream = streams_; stream != nullptr; stream = next_stream_) {
+    next_stream_ = stream->next();
+    if (use == nullptr || stream->use() == use) stream->stop();
+  }
+}
+
+}  // namespace gw::pipeline

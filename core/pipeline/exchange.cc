@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Exchange: its beginning, the request's way through the filters, pauses, and its end.
+#include "pipeline/exchange.h"
+
+#include <cstring>
+#include <string>
+
+#include "base/check.h"
+#include "pipeline/dispatcher.h"
+
+namespace gw::pipeline {
+
+Exchange::Exchange(Dispatcher& dispatcher) : dispatcher_(dispatcher) {
+  request_pause_.ended = response_pause_.ended = &Exchange::pause_ended;
+  request_pause_.user = response_pause_.user = this;
+}
+
+// ---- Beginning
+
+void Exchange::reset(http::Transaction& transaction, WorkerGeneration* generation) {
+  transaction_ = &transaction;
+  generation_ = generation;
+  chain_ = nullptr;
+  slots_ = nullptr;
+  attributes_.reset();
+  call_ = {};
+  entered_ = 0;
+  router_entered_ = request_over_ = body_begun_ = body_ended_ = reading_client_ = false;
+  request_body_bytes_ = response_body_bytes_ = 0;
+  upstream_ = nullptr;
+  attempts_ = 0;
+  attempt_open_ = stale_repeated_ = upstream_ready_ = upstream_sent_all_ = upstream_paused_ = false;
+  response_ = nullptr;
+  source_ = Source::kNone;
+  local_body_ = error_code_ = {};
+  stream_ = nullptr;
+  response_from_ = 0;
+  head_sent_ = answer_begun_ = bodyless_ = client_blocked_ = false;
+}
+
+void Exchange::begin(http::Transaction& transaction, WorkerGeneration* generation) {
+  reset(transaction, generation);
+  transaction.set_sink(&client_side_);
+  transaction.set_body_limit(dispatcher_.options_.body_limit);
+  if (generation != nullptr) chain_ = generation->find(request(), transaction.peer());
+  body_ended_ = !has_body();
+  if (chain_ == nullptr) {
+    answer_error(0, 404, "ENDPOINT_NOT_FOUND");
+  } else if (!make_slots()) {
+    answer_error(0, 500, "INTERNAL_SERVER_ERROR");
+  } else {
+    walk_request_heads();
+  }
+}
+
+bool Exchange::make_slots() {
+  const std::size_t bytes = (chain_->filters.size() + 1) * sizeof(void*);
+  void* memory = arena().try_allocate(bytes);
+  if (memory == nullptr) return false;
+  std::memset(memory, 0, bytes);
+  slots_ = static_cast<void**>(memory);
+  return true;
+}
+
+bool Exchange::has_body() const {
+  const http::RequestHead& head = transaction_->request();
+  return head.framing == http::Framing::kChunked ||
+         (head.framing == http::Framing::kLength && head.content_length > 0);
+}
+
+// ---- Calling plugins
+
+void Exchange::enter(Phase phase, std::uint32_t step, PartUse* use) {
+  call_ = Call{phase, step, use};
+  dispatcher_.running_.store(use, std::memory_order_relaxed);
+}
+
+Verdict Exchange::leave(gw_verdict verdict) {
+  dispatcher_.running_.store(nullptr, std::memory_order_relaxed);
+  const Verdict judged = judge(verdict);
+  // A pause is only for who waits.
+  if (judged != Verdict::kPause && call_.paused != nullptr)
+    dispatcher_.wakes_->disarm(*call_.paused);
+  call_.phase = Phase::kNone;
+  return judged;
+}
+
+Verdict Exchange::judge(gw_verdict verdict) {
+  switch (verdict) {
+    case GW_CONTINUE:
+      if (call_.replied) return misuse(call_.use, "answered, but did not return GW_REPLIED");
+      return Verdict::kContinue;
+    case GW_PAUSE:
+      if (call_.replied) return misuse(call_.use, "answered, but returned GW_PAUSE");
+      if (call_.paused == nullptr) return misuse(call_.use, "returned GW_PAUSE without a pause");
+      return Verdict::kPause;
+    case GW_REPLIED:
+      if (!call_.replied && !call_.too_late)
+        return misuse(call_.use, "returned GW_REPLIED without an answer");
+      return Verdict::kReplied;
+    default:
+      return misuse(call_.use, "returned an unknown verdict");
+  }
+}
+
+Verdict Exchange::misuse(PartUse* use, const char* what) {
+  ++use->misuses;
+  dispatcher_.environment_.log.error(
+      "pipeline", "plugin instance \"" + use->instance + "\" " + what + ": the exchange fails (" +
+                      std::string(request().method) + " " + std::string(request().path) + ")");
+#ifdef GW_DEBUG_ABI
+  dispatcher_.environment_.log.flush();
+  GW_CHECK(!"a plugin broke the ABI");
+#endif
+  return Verdict::kMisuse;
+}
+
+// ---- Request
+
+void Exchange::walk_request_heads() {
+  while (entered_ < filter_count()) {
+    const std::uint32_t step = entered_++;
+    const FilterStep& now = filter(step);
+    ++now.use->exchanges;
+    enter(Phase::kRequestHead, step, now.use);
+    switch (leave(now.api.on_request_head(now.part, this, slot(step)))) {
+      case Verdict::kContinue:
+        continue;
+      case Verdict::kPause:
+        return;
+      case Verdict::kReplied:
+        return answer_local(step);
+      case Verdict::kMisuse:
+        return answer_error(step, 500, "INTERNAL_SERVER_ERROR");
+    }
+  }
+  after_request_heads();
+}
+
+void Exchange::after_request_heads() {
+  if (chain_->request_body_filters) {
+    for (std::uint32_t i = 0; i < filter_count(); ++i)
+      if (filter(i).api.on_request_body != nullptr) request_pipe_.add(i);
+    // A body that is empty ends before anything goes upstream, so that a filter's no comes in time.
+    if (body_ended_) return run_request_pipe(request_pipe_.push(request_filters_, {}, true));
+  }
+  if (chain_->router) return start_attempt(nullptr);
+  if (request_pipe_.empty()) return answer_error(filter_count(), 404, "ENDPOINT_NOT_FOUND");
+  steer_client_reading();
+}
+
+Verdict Exchange::RequestFilters::deliver(std::uint32_t step, std::string_view data, bool last,
+                                          std::uint64_t& consumed) {
+  const FilterStep& now = exchange.filter(step);
+  exchange.enter(Phase::kRequestBody, step, now.use);
+  return exchange.leave(now.api.on_request_body(now.part, &exchange, exchange.slot(step),
+                                                {data.data(), data.size()}, last, &consumed));
+}
+
+void Exchange::run_request_pipe(BodyPipe::State state) {
+  switch (state) {
+    case BodyPipe::State::kMisused:
+      if (request_pipe_.misuse() != nullptr)
+        misuse(filter(request_pipe_.step()).use, request_pipe_.misuse());
+      if (answer_begun_) return abort();
+      return answer_error(request_pipe_.step(), 500, "INTERNAL_SERVER_ERROR");
+    case BodyPipe::State::kReplied:
+      // Its no came after the upstream had answered: the request's body must not go on, and the
+      // answer cannot be taken back.
+      if (answer_begun_) return abort();
+      return answer_local(request_pipe_.step());
+    case BodyPipe::State::kDone:
+      if (!chain_->router) return answer_error(filter_count(), 404, "ENDPOINT_NOT_FOUND");
+      if (attempts_ == 0) return start_attempt(nullptr);
+      return;
+    case BodyPipe::State::kOpen:
+    case BodyPipe::State::kPaused:
+      return steer_client_reading();
+  }
+}
+
+void Exchange::on_client_body(std::string_view data, bool last) {
+  if (request_over_ || body_ended_) return;
+  body_begun_ = true;
+  request_body_bytes_ += data.size();
+  if (last) {
+    body_ended_ = true;
+    reading_client_ = false;
+  }
+  if (!request_pipe_.empty())
+    return run_request_pipe(request_pipe_.push(request_filters_, data, last));
+  send_upstream(data, last);
+  steer_client_reading();
+}
+
+// Body bytes are only asked for when there is somewhere to put them.
+void Exchange::steer_client_reading() {
+  const bool taken = chain_->router ? upstream_ != nullptr && upstream_ready_ : true;
+  const bool wanted =
+      !request_over_ && !body_ended_ && taken && !request_pause_.armed() && !request_pipe_.full();
+  if (wanted == reading_client_) return;
+  reading_client_ = wanted;
+  wanted ? transaction_->read_body() : transaction_->pause_body();
+}
+
+void Exchange::stop_request_side() {
+  request_over_ = true;
+  dispatcher_.wakes_->disarm(request_pause_);
+  if (reading_client_) transaction_->pause_body();
+  reading_client_ = false;
+}
+
+// ---- Pauses
+
+gw_status Exchange::pause(std::uint32_t timeout_ms, std::int32_t at_deadline, gw_waker& out) {
+  const Phase phase = call_.phase;
+  if (phase != Phase::kRequestHead && phase != Phase::kRequestBody && phase != Phase::kResponseBody)
+    return GW_WRONG_STATE;
+  if (call_.paused != nullptr || call_.replied) return GW_WRONG_STATE;
+  if (timeout_ms == 0) return GW_INVALID;
+  if (at_deadline != GW_FAIL_CLOSED && at_deadline != GW_FAIL_OPEN) return GW_INVALID;
+  FilterPause& pause = phase == Phase::kResponseBody ? response_pause_ : request_pause_;
+  const gw_status status = dispatcher_.wakes_->arm(pause, timeout_ms, out);
+  if (status != GW_OK) return status;
+  pause.phase = phase;
+  pause.step = call_.step;
+  pause.at_deadline = at_deadline;
+  call_.paused = &pause;
+  return GW_OK;
+}
+
+void Exchange::pause_ended(void* user, Pause& pause, bool deadline) {
+  static_cast<Exchange*>(user)->resume(static_cast<FilterPause&>(pause), deadline);
+}
+
+void Exchange::resume(FilterPause& pause, bool deadline) {
+  const bool in_answer = pause.phase == Phase::kResponseBody || answer_begun_;
+  if (deadline && pause.at_deadline == GW_FAIL_CLOSED)
+    return in_answer ? abort() : answer_error(pause.step, 503, "SERVICE_UNAVAILABLE");
+  const Verdict verdict = deadline ? Verdict::kContinue : call_resume(pause);
+  switch (verdict) {
+    case Verdict::kContinue:
+      break;
+    case Verdict::kPause:
+      return;
+    case Verdict::kReplied:
+      return in_answer ? abort() : answer_local(pause.step);
+    case Verdict::kMisuse:
+      return in_answer ? abort() : answer_error(pause.step, 500, "INTERNAL_SERVER_ERROR");
+  }
+  if (pause.phase == Phase::kRequestHead) return walk_request_heads();
+  if (pause.phase == Phase::kRequestBody)
+    return run_request_pipe(request_pipe_.resume(request_filters_));
+  after_response_pipe(response_pipe_.resume(response_filters_));
+}
+
+Verdict Exchange::call_resume(const FilterPause& pause) {
+  const FilterStep& now = filter(pause.step);
+  if (now.api.on_resume == nullptr) return Verdict::kContinue;
+  enter(pause.phase, pause.step, now.use);
+  return leave(now.api.on_resume(now.part, this, slot(pause.step)));
+}
+
+// ---- End
+
+void Exchange::on_client_gone() {
+  cancel_upstream();
+  complete(true, false);
+  release();
+}
+
+void Exchange::finish() {
+  cancel_upstream();
+  complete(false, false);
+  release()->finish();
+}
+
+void Exchange::abort() {
+  cancel_upstream();
+  complete(true, false);
+  release()->abort();
+}
+
+// Everybody who was called hears the outcome, the last one first.
+void Exchange::complete(bool aborted, bool streaming) {
+  dispatcher_.wakes_->disarm(request_pause_);
+  dispatcher_.wakes_->disarm(response_pause_);
+  gw_outcome outcome{};
+  outcome.struct_size = sizeof outcome;
+  outcome.status = head_sent_ ? response_->status : 0;
+  outcome.duration_ns = dispatcher_.environment_.clock.monotonic_ns() - transaction_->started_ns();
+  outcome.request_body_bytes = request_body_bytes_;
+  outcome.response_body_bytes = response_body_bytes_;
+  outcome.aborted = aborted;
+  outcome.streaming = streaming;
+  outcome.error_code = {error_code_.data(), error_code_.size()};
+  auto tell = [&](const auto& step, std::uint32_t index) {
+    if (step.api.on_complete != nullptr) {
+      enter(Phase::kNotice, index, step.use);
+      step.api.on_complete(step.part, this, slot(index), &outcome);
+      (void)leave(GW_CONTINUE);
+    }
+    if (--step.use->exchanges == 0 && step.use->idle() && step.use->on_idle != nullptr)
+      step.use->on_idle(step.use->user);
+  };
+  if (router_entered_) tell(*chain_->router, filter_count());
+  while (entered_ > 0) {
+    --entered_;
+    tell(filter(entered_), entered_);
+  }
+}
+
+// The transaction for one last call; the exchange belongs to the dispatcher again.
+http::Transaction* Exchange::release() {
+  request_pipe_.reset();
+  response_pipe_.reset();
+  bare_head_.reset();
+  if (large_body_.capacity() > 0) std::string().swap(large_body_);
+  http::Transaction* transaction = transaction_;
+  WorkerGeneration* generation = generation_;
+  transaction_ = nullptr;
+  generation_ = nullptr;
+  dispatcher_.give_exchange(this);
+  dispatcher_.release_generation(generation);
+  return transaction;
+}
+
+gw_status Exchange::set_target(std::string_view path, std::string_view query) {
+  if (!request_head_open()) return GW_WRONG_STATE;
+  (void)path, (void)query;
+  return GW_UNSUPPORTED;
+}
+
+bool Exchange::request_head_open() const {
+  return upstream_ == nullptr && response_ == nullptr;
+}
+
+}  // namespace gw::pipeline

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Exchange: its way to the upstream: attempts, the request's body, and what comes back.
+#include <utility>
+
+#include "pipeline/dispatcher.h"
+#include "pipeline/exchange.h"
+
+namespace gw::pipeline {
+
+namespace {
+
+// RFC 9110 9.2.2.
+bool is_idempotent(std::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" ||
+         method == "DELETE";
+}
+
+std::uint32_t or_default(std::uint32_t value, std::uint32_t fallback) {
+  return value != 0 ? value : fallback;
+}
+
+std::string_view view(gw_str text) {
+  return {text.ptr, static_cast<std::size_t>(text.len)};
+}
+
+constexpr std::size_t kMostAddressBytes = 1024;
+
+}  // namespace
+
+// ---- Attempts
+
+void Exchange::start_attempt(const gw_attempt* previous) {
+  if (!choose(previous)) return;
+  const std::uint64_t limit =
+      endpoint_.body_limit != 0 ? endpoint_.body_limit : dispatcher_.options_.body_limit;
+  transaction_->set_body_limit(limit);
+  if (request().framing == http::Framing::kLength && request().content_length > limit)
+    return answer_error(filter_count(), 413, "PAYLOAD_TOO_LARGE");
+  ++attempts_;
+  attempt_open_ = true;
+  stale_repeated_ = false;
+  attempt_began_ns_ = dispatcher_.environment_.clock.monotonic_ns();
+  if ((endpoint_.flags & GW_ENDPOINT_TLS) != 0) {
+    // Sending in the clear what should be secret is worse than not sending it.
+    dispatcher_.environment_.log.error("pipeline", "upstream " +
+                                                       std::string(view(endpoint_.address)) +
+                                                       " asks for TLS, which "
+                                                       "this gateway does not speak to upstreams");
+    return attempt_failed(GW_ATTEMPT_REFUSED, false);
+  }
+  start_call();
+}
+
+// Asks the router. False: there is no endpoint, and the exchange is answered.
+bool Exchange::choose(const gw_attempt* previous) {
+  const RouterStep& router = *chain_->router;
+  const std::uint32_t step = filter_count();
+  if (!std::exchange(router_entered_, true)) ++router.use->exchanges;
+  endpoint_ = {};
+  endpoint_.struct_size = sizeof endpoint_;
+  enter(Phase::kChoose, step, router.use);
+  Verdict verdict = leave(router.api.choose(router.part, this, slot(step), previous, &endpoint_));
+  if (verdict == Verdict::kContinue &&
+      (endpoint_.address.len == 0 || endpoint_.address.len > kMostAddressBytes))
+    verdict = misuse(router.use, "chose an endpoint without an address");
+  if (verdict == Verdict::kContinue) return true;
+  if (verdict == Verdict::kReplied) {
+    answer_local(step);
+  } else {
+    answer_error(step, 500, "INTERNAL_SERVER_ERROR");
+  }
+  return false;
+}
+
+void Exchange::start_call() {
+  const DispatcherOptions& options = dispatcher_.options_;
+  target_.address = view(endpoint_.address);
+  target_.host = view(endpoint_.host);
+  if (target_.host.empty())
+    target_.host = target_.address.starts_with("unix:") ? "localhost" : target_.address;
+  if ((endpoint_.flags & GW_ENDPOINT_PRESERVE_HOST) != 0) target_.host = request().authority;
+  target_.connect_timeout_ms = or_default(endpoint_.connect_timeout_ms, options.connect_timeout_ms);
+  target_.response_timeout_ms =
+      or_default(endpoint_.response_timeout_ms, options.response_timeout_ms);
+  target_.idle_timeout_ms = or_default(endpoint_.idle_timeout_ms, options.idle_timeout_ms);
+  upstream_ready_ = upstream_paused_ = false;
+  upstream_sent_all_ = !has_body();
+  upstream_ = dispatcher_.environment_.upstream.start(target_, request(), arena(), upstream_side_);
+  if (!upstream_sent_all_) {
+    // An empty write asks to be told when the connection stands.
+    upstream_ready_ = upstream_->can_send() || upstream_->send_body({});
+    steer_client_reading();
+  }
+}
+
+void Exchange::settle_attempt(std::int32_t result, std::uint32_t status) {
+  if (!std::exchange(attempt_open_, false)) return;
+  const RouterStep& router = *chain_->router;
+  last_attempt_ = {};
+  last_attempt_.struct_size = sizeof last_attempt_;
+  last_attempt_.number = attempts_;
+  last_attempt_.result = result;
+  last_attempt_.status = status;
+  last_attempt_.token = endpoint_.token;
+  last_attempt_.duration_ns = dispatcher_.environment_.clock.monotonic_ns() - attempt_began_ns_;
+  if (router.api.outcome == nullptr) return;
+  enter(Phase::kNotice, filter_count(), router.use);
+  router.api.outcome(router.part, this, slot(filter_count()), &last_attempt_);
+  (void)leave(GW_CONTINUE);
+}
+
+void Exchange::cancel_upstream() {
+  settle_attempt(GW_ATTEMPT_ABANDONED, 0);
+  if (upstream_ != nullptr) std::exchange(upstream_, nullptr)->cancel();
+}
+
+// Nothing that the next attempt needs may be lost, and nothing be done twice.
+bool Exchange::may_repeat(bool bytes_sent) const {
+  return !body_begun_ && (!bytes_sent || is_idempotent(transaction_->request().method));
+}
+
+void Exchange::attempt_failed(std::int32_t result, bool bytes_sent) {
+  settle_attempt(result, 0);
+  if (!may_repeat(bytes_sent) || attempts_ >= dispatcher_.options_.max_attempts)
+    return answer_failure(result);
+  const gw_attempt previous = last_attempt_;
+  start_attempt(&previous);
+}
+
+void Exchange::answer_failure(std::int32_t result) {
+  switch (result) {
+    case GW_ATTEMPT_CONNECT_TIMEOUT:
+    case GW_ATTEMPT_RESPONSE_TIMEOUT:
+      return answer_error(filter_count(), 504, "EXTERNAL_API_TIMEOUT");
+    case GW_ATTEMPT_OVERLOADED:
+      make_error(503, "SERVICE_UNAVAILABLE");
+      if (dispatcher_.options_.retry_after_seconds > 0) {
+        const std::string_view seconds =
+            arena().copy(std::to_string(dispatcher_.options_.retry_after_seconds));
+        if (!seconds.empty()) (void)response_->fields.add("Retry-After", seconds);
+      }
+      return answer_local(filter_count());
+    default:
+      return answer_error(filter_count(), 502, "EXTERNAL_API_ERROR");
+  }
+}
+
+void Exchange::on_upstream_failed(const http::UpstreamFailureInfo& info) {
+  upstream_ = nullptr;
+  upstream_ready_ = false;
+  if (reading_client_) {
+    reading_client_ = false;
+    transaction_->pause_body();
+  }
+  if (answer_begun_) return abort();  // the client must see that the rest does not come
+  const bool stale = info.reused_connection && info.failure == http::UpstreamFailure::kBroken &&
+                     may_repeat(info.request_bytes_sent);
+  if (stale && !std::exchange(stale_repeated_, true)) return start_call();
+  if (dispatcher_.environment_.log.enabled(base::LogLevel::kWarn))
+    dispatcher_.environment_.log.warn(
+        "pipeline", "upstream " + std::string(target_.address) + ": " + std::string(info.detail));
+  attempt_failed(static_cast<std::int32_t>(info.failure), info.request_bytes_sent);
+}
+
+// ---- The request's body
+
+void Exchange::send_upstream(std::string_view data, bool last) {
+  if (upstream_ == nullptr) return;
+  if (!data.empty() && !upstream_->send_body(data)) upstream_ready_ = false;
+  if (!last) return;
+  upstream_sent_all_ = true;
+  upstream_->finish_body();
+}
+
+void Exchange::on_upstream_writable() {
+  upstream_ready_ = true;
+  steer_client_reading();
+}
+
+// ---- What comes back
+
+void Exchange::on_upstream_informational(const http::ResponseHead& head) {
+  // 100 is this gateway's own to give, 101 the end of HTTP, and HTTP/1.0 knows neither.
+  if (answer_begun_ || head.status < 102 || head.status > 199 || request().minor == 0) return;
+  transaction_->send_informational(head);
+}
+
+void Exchange::on_upstream_head(http::ResponseHead& head) {
+  settle_attempt(GW_ATTEMPT_ANSWERED, head.status);
+  response_ = &head;
+  source_ = Source::kUpstream;
+  answer_begun_ = true;
+  // Where the upstream's body ends is known here, so the client's connection can stay.
+  if (head.framing == http::Framing::kUntilClose) head.framing = http::Framing::kChunked;
+  const RouterStep& router = *chain_->router;
+  const std::uint32_t step = filter_count();
+  if (router.api.on_response_head != nullptr) {
+    enter(Phase::kResponseHead, step, router.use);
+    const Verdict verdict = leave(router.api.on_response_head(router.part, this, slot(step)));
+    if (verdict == Verdict::kReplied) return answer_local(step);
+    if (verdict != Verdict::kContinue) return answer_error(step, 500, "INTERNAL_SERVER_ERROR");
+  }
+  walk_response_heads(step);
+}
+
+void Exchange::on_upstream_body(std::string_view data, bool last) {
+  if (last) {
+    // An answer that is whole before the request is sent: the rest of the request is not wanted.
+    if (upstream_sent_all_) {
+      upstream_ = nullptr;
+    } else {
+      cancel_upstream();
+      stop_request_side();
+    }
+  }
+  if (!response_pipe_.empty())
+    return after_response_pipe(response_pipe_.push(response_filters_, data, last));
+  send_client(data);
+  if (last) return finish();
+  steer_upstream_reading();
+}
+
+void Exchange::steer_upstream_reading() {
+  if (upstream_ == nullptr) return;
+  const bool pause = client_blocked_ || response_pause_.armed() || response_pipe_.full();
+  if (pause == upstream_paused_) return;
+  upstream_paused_ = pause;
+  pause ? upstream_->pause_reading() : upstream_->resume_reading();
+}
+
+}  // namespace gw::pipeline

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipeline/stream.h"
+
+#include <utility>
+
+#include "pipeline/dispatcher.h"
+#include "pipeline/exchange.h"
+#include "pipeline/tables.h"
+
+using gw::http::DetachedStream;
+using gw::pipeline::Exchange;
+
+const DetachedStream::Events gw_stream::kEvents = {&gw_stream::on_closed, &gw_stream::on_writable,
+                                                   &gw_stream::on_drain};
+
+gw_stream::gw_stream(gw::pipeline::Dispatcher& dispatcher, gw::pipeline::PartUse& use,
+                     const gw_stream_events* events, void* owner)
+    : dispatcher_(dispatcher), use_(&use), events_(events), owner_(owner) {
+  ++use_->streams;
+  ++dispatcher_.open_streams_;
+  next_ = std::exchange(dispatcher_.streams_, this);
+  if (next_ != nullptr) next_->previous_ = this;
+}
+
+gw_stream::~gw_stream() {
+  if (dispatcher_.next_stream_ == this) dispatcher_.next_stream_ = next_;
+  (previous_ == nullptr ? dispatcher_.streams_ : previous_->next_) = next_;
+  if (next_ != nullptr) next_->previous_ = previous_;
+  --dispatcher_.open_streams_;
+  if (--use_->streams == 0 && use_->idle() && use_->on_idle != nullptr) use_->on_idle(use_->user);
+}
+
+void gw_stream::attach(std::unique_ptr<DetachedStream> socket) {
+  socket_ = std::move(socket);
+  if (socket_ == nullptr) return close(GW_STREAM_CLIENT_GONE);
+  socket_->set_owner(&kEvents, this);
+  flow();
+}
+
+// There is room: what waits goes first, then an end that waited, then the owner may write again.
+void gw_stream::flow() {
+  if (!flush_pending()) return;
+  if (ended_) {
+    socket_->end();
+    delete this;
+    return;
+  }
+  if (!std::exchange(refused_, false) || !GW_HAS(events_, on_writable)) return;
+  std::atomic<const gw::pipeline::PartUse*>& running = dispatcher_.running_;
+  running.store(use_, std::memory_order_relaxed);
+  events_->on_writable(owner_);  // may end, and so destroy, this stream
+  running.store(nullptr, std::memory_order_relaxed);
+}
+
+// False: not all was taken, or the peer is gone and on_closed follows.
+bool gw_stream::flush_pending() {
+  if (pending_ == nullptr) return true;
+  switch (socket_->write(*pending_)) {
+    case DetachedStream::Written::kOk:
+      pending_.reset();
+      return true;
+    case DetachedStream::Written::kFull:
+    case DetachedStream::Written::kGone:
+      break;
+  }
+  return false;
+}
+
+void gw_stream::close(int reason) {
+  const gw_stream_events* events = ended_ ? nullptr : events_;
+  void* owner = owner_;
+  const gw::pipeline::PartUse* use = use_;
+  std::atomic<const gw::pipeline::PartUse*>& running = dispatcher_.running_;
+  // The owner's part must not count as idle before the owner has heard.
+  if (GW_HAS(events, on_closed)) {
+    running.store(use, std::memory_order_relaxed);
+    events->on_closed(owner, reason);
+    running.store(nullptr, std::memory_order_relaxed);
+  }
+  delete this;
+}
+
+gw_status gw_stream::write(std::string_view data) {
+  if (ended_) return GW_WRONG_STATE;
+  if (data.empty()) return GW_OK;
+  if (socket_ == nullptr) {
+    if (pending_ == nullptr) pending_ = std::make_unique<std::string>();
+    const std::size_t cap = dispatcher_.options_.stream_unsent_bytes;
+    if (data.size() > cap || pending_->size() > cap - data.size()) {
+      refused_ = true;
+      return GW_LIMIT;
+    }
+    pending_->append(data);
+    return GW_OK;
+  }
+  if (pending_ != nullptr) {
+    refused_ = true;
+    return GW_LIMIT;
+  }
+  switch (socket_->write(data)) {
+    case DetachedStream::Written::kOk:
+      return GW_OK;
+    case DetachedStream::Written::kFull:
+      refused_ = true;
+      return GW_LIMIT;
+    case DetachedStream::Written::kGone:
+      break;
+  }
+  return GW_GONE;
+}
+
+void gw_stream::end() {
+  if (ended_) return;
+  if (socket_ == nullptr || pending_ != nullptr) {
+    ended_ = true;  // goes when what was written has gone
+    return;
+  }
+  socket_->end();
+  delete this;
+}
+
+void gw_stream::drain() {
+  if (ended_ || !GW_HAS(events_, on_drain)) return;
+  dispatcher_.running_.store(use_, std::memory_order_relaxed);
+  std::atomic<const gw::pipeline::PartUse*>& running = dispatcher_.running_;
+  events_->on_drain(owner_);
+  running.store(nullptr, std::memory_order_relaxed);
+}
+
+void gw_stream::stop() {
+  if (socket_ != nullptr) socket_->end();
+  close(GW_STREAM_SERVER_STOP);
+}
+
+void gw_stream::on_closed(void* user, int reason) {
+  static_cast<gw_stream*>(user)->close(reason);
+}
+
+void gw_stream::on_writable(void* user) {
+  static_cast<gw_stream*>(user)->flow();
+}
+
+void gw_stream::on_drain(void* user) {
+  static_cast<gw_stream*>(user)->drain();
+}
+
+namespace gw::pipeline {
+
+namespace {
+
+gw_status begin(gw_exchange* exchange, std::uint32_t status, const gw_header* headers,
+                std::uint32_t header_count, const gw_stream_events* events, void* owner,
+                gw_stream** out) {
+  return static_cast<Exchange*>(exchange)->begin_stream(status, headers, header_count, events,
+                                                        owner, out);
+}
+
+gw_status write(gw_stream* stream, gw_str data) {
+  return stream->write({data.ptr, static_cast<std::size_t>(data.len)});
+}
+
+void end(gw_stream* stream) {
+  stream->end();
+}
+
+}  // namespace
+
+const gw_stream_api* stream_api() {
+  static const gw_stream_api table = {sizeof(gw_stream_api), begin, write, end};
+  return &table;
+}
+
+}  // namespace gw::pipeline

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Streams: answers that outlive their exchange. One is begun inside a callback, collects what is
+// written until the head has left, and then is this small struct and a socket.
+#pragma once
+
+#include <gateway/abi/stream.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "http/transaction.h"
+#include "pipeline/chain.h"
+
+namespace gw::pipeline {
+class Dispatcher;
+}
+
+// The ABI's handle. Made by `begin_stream`, destroys itself when it is over. Its worker's thread.
+struct gw_stream {
+  gw_stream(gw::pipeline::Dispatcher& dispatcher, gw::pipeline::PartUse& use,
+            const gw_stream_events* events, void* owner);
+
+  // The head has left: what was written follows.
+  void attach(std::unique_ptr<gw::http::DetachedStream> socket);
+  // Over by no doing of its owner, who hears why unless it has ended the stream itself.
+  void close(int reason);
+
+  gw_status write(std::string_view data);
+  void end();
+  void drain();
+  // Ends it from the gateway's side.
+  void stop();
+
+  gw::pipeline::Dispatcher& dispatcher() const { return dispatcher_; }
+  const gw::pipeline::PartUse* use() const { return use_; }
+  gw_stream* next() const { return next_; }
+
+ private:
+  static void on_closed(void* user, int reason);
+  static void on_writable(void* user);
+  static void on_drain(void* user);
+  static const gw::http::DetachedStream::Events kEvents;
+
+  ~gw_stream();
+  bool flush_pending();
+  void flow();
+
+  gw::pipeline::Dispatcher& dispatcher_;
+  gw::pipeline::PartUse* use_;
+  const gw_stream_events* events_;
+  void* owner_;
+  std::unique_ptr<gw::http::DetachedStream> socket_;  // null until attached
+  std::unique_ptr<std::string> pending_;              // written, but not yet taken by the socket
+  gw_stream* next_ = nullptr;                         // in the dispatcher's list
+  gw_stream* previous_ = nullptr;
+  bool ended_ = false;    // by its owner, before the socket could take it
+  bool refused_ = false;  // a write gave GW_LIMIT: on_writable is owed
+};
