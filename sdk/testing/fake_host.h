@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A host for unit tests of plugins: every table of the ABI, no socket, no thread, a clock that the test
-// moves. All workers run on the test's thread, one after the other. What the real host checks is checked
-// here too (thread, state, views that die: they are poisoned after the call), and a breach fails the test.
+// A host for unit tests of plugins: every table of the ABI, no socket, no thread, a clock that the
+// test moves. All workers run on the test's thread, one after the other. What the real host checks
+// is checked here too (thread, state, views that die: they are poisoned after the call), and a
+// breach fails the test.
 #pragma once
 
 #include <gateway/plugin.h>
@@ -49,7 +50,7 @@ class FakeHost {
 
   // Runs all that is ready now: posts, wakes, answered calls, turn hooks, descriptors; until quiet.
   void run();
-  // Moves both clocks in steps of 10 ms, running what falls due. 
+  // Moves both clocks in steps of 10 ms, running what falls due.
   void advance(std::uint32_t milliseconds);
   // Waits in real time, polling watched descriptors and moving the clock along, until `done` or the
   // limit. For plugins that speak to a real server. False at the limit.
@@ -79,9 +80,14 @@ class FakeHost {
   std::int32_t health(std::string_view component) const;
   std::string health_details(std::string_view component) const;
   // Sum of the cells whose labels include all of `labels` (histogram: number of observations).
-  double metric(std::string_view family, const std::map<std::string, std::string>& labels = {}) const;
+  double metric(std::string_view family,
+                const std::map<std::string, std::string>& labels = {}) const;
   // Tickets not yet dead: timers, watches, hooks, calls, resolutions. For leak checks.
   std::size_t live_tickets() const;
+
+  // From now on a breach of the ABI's rules is only noted, for tests that break them on purpose.
+  void collect_breaches();
+  const std::vector<std::string>& breaches() const;
 
   struct State;
   State& state() { return *state_; }
@@ -91,20 +97,24 @@ class FakeHost {
 };
 
 // One instance of a plugin that is linked into the test (or was loaded: its `gw_plugin_entry`).
-// Construction checks manifest and configuration and calls `create`; the destructor takes everything
-// down in order (stop, parts, destroy, finish) and fails the test when tickets are left behind.
+// Construction checks manifest and configuration and calls `create`; the destructor takes
+// everything down in order (stop, parts, destroy, finish) and fails the test when tickets are left
+// behind.
 class Instance {
  public:
   // `config` is the text of the [plugin.config] table, as TOML.
-  Instance(FakeHost& host, const gw_plugin& plugin, std::string_view config, std::string name = "test");
+  Instance(FakeHost& host, const gw_plugin& plugin, std::string_view config,
+           std::string name = "test");
   ~Instance();
   Instance(const Instance&) = delete;
 
-  bool created() const;                              // false: see complaints
+  bool created() const;                                // false: see complaints
   const std::vector<std::string>& complaints() const;  // "config.toml:3:1: message"
   // Creates the parts, calls start and runs the host until it is over (moving the clock up to
   // `limit_ms`). The status given to `started`, or GW_TIMEOUT.
+  // While descriptors are watched the clock keeps to real time, because a server has to answer.
   gw_status start(std::uint32_t limit_ms = 10000);
+  const std::string& start_message() const;  // given to `started`
   // Calls `stop` and runs until `stopped`. False at the limit.
   bool stop(std::uint32_t limit_ms = 10000);
 
@@ -129,14 +139,14 @@ struct RequestSpec {
   std::string method = "GET";
   std::string target = "/";  // path and query
   std::vector<std::pair<std::string, std::string>> headers;
-  std::vector<std::string> body;                    // in pieces
-  std::map<std::string, std::string> attributes;    // set before the first filter
+  std::vector<std::string> body;                  // in pieces
+  std::map<std::string, std::string> attributes;  // set before the first filter
   std::string authority = "localhost";
   std::uint32_t worker = 0;
 };
 
-// What a router's endpoint answers in a loopback exchange; `failure` other than GW_ATTEMPT_ANSWERED: the
-// attempt fails that way.
+// What a router's endpoint answers in a loopback exchange; `failure` other than
+// GW_ATTEMPT_ANSWERED: the attempt fails that way.
 struct UpstreamAnswer {
   std::int32_t failure = GW_ATTEMPT_ANSWERED;
   std::uint32_t status = 200;
@@ -149,8 +159,8 @@ struct UpstreamRequest {
   std::optional<std::string> header(std::string_view name) const;
 };
 
-// One exchange through a pipeline of instances; the last may be a router. Starts at construction, goes on
-// with FakeHost::run / advance.
+// One exchange through a pipeline of instances; the last may be a router. Starts at construction,
+// goes on with FakeHost::run / advance.
 class Exchange {
  public:
   Exchange(FakeHost& host, std::vector<Instance*> pipeline, RequestSpec request,
@@ -158,23 +168,23 @@ class Exchange {
   ~Exchange();  // a client that is still there leaves
   Exchange(const Exchange&) = delete;
 
-  bool done() const;       // answered whole, or detached to a stream, or aborted
+  bool done() const;  // answered whole, or detached to a stream, or aborted
   bool paused() const;
-  bool streaming() const;  // a stream is open
-  bool ended() const;      // the stream was ended by its owner
-  void leave();            // the client goes away
-  void drain();            // the server asks the stream to end
+  bool streaming() const;    // a stream is open
+  bool ended() const;        // the stream was ended by its owner
+  void leave();              // the client goes away
+  void drain();              // the server asks the stream to end
   void block(bool blocked);  // the client stops / resumes reading: unsent bytes pile up
 
   std::uint32_t status() const;
   std::optional<std::string> header(std::string_view name) const;
   const std::vector<std::pair<std::string, std::string>>& headers() const;
-  const std::string& body() const;        // of a stream: all that was written so far
-  std::string take_body();                // the same, and forgets it
-  std::string error_code() const;         // of `fail`
+  const std::string& body() const;  // of a stream: all that was written so far
+  std::string take_body();          // the same, and forgets it
+  std::string error_code() const;   // of `fail`
   std::optional<std::string> attribute(const std::string& name) const;
   const std::vector<UpstreamRequest>& upstream_requests() const;
-  int completions() const;                // on_complete calls seen by filters
+  int completions() const;  // on_complete calls seen by filters
 
   struct State;
 
