@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
+#include <random>
 
 #include "token_maker_test.h"
 
@@ -418,6 +418,43 @@ TEST(Verifier, NoChangedByteIsAccepted) {
       other[i] = replacement;
       EXPECT_FALSE(judge(other).token) << i;
     }
+  }
+}
+
+// Signed by the right key, so that every reader behind the signature gets random bytes too.
+TEST(Verifier, RandomPayloadsAreRefusedOrHarmless) {
+  std::uint32_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  Judge judge({.issuer = "i"});
+  const TestKey& key = TestKey::shared("P-256");
+  judge.policy.algorithms = {Algorithm::kEs256};
+  judge.verifier.use(key_set({key.jwk()}));
+  json claims = good_claims();
+  claims["iss"] = "i";
+  const std::string good = claims.dump();
+  for (int round = 0; round < 500; ++round) {
+    std::string payload = good;
+    for (std::uint32_t changes = random() % 4 + 1; changes > 0; --changes) {
+      std::size_t at = random() % payload.size();
+      switch (random() % 3) {
+        case 0:
+          payload[at] = static_cast<char>(random());
+          break;
+        case 1:
+          payload.insert(at, 1, "{}[],:\"0-e\\\0"[random() % 13]);
+          break;
+        default:
+          payload.erase(at, 1);
+      }
+    }
+    Verification seen = judge(signed_token(key, "ES256", R"({"alg":"ES256","kid":"k1"})", payload));
+    if (!seen.token) continue;
+    EXPECT_FALSE(seen.token->subject().empty());
+    for (char c : seen.token->subject() + seen.token->type()) EXPECT_TRUE(c >= 0x20 && c <= 0x7e);
+    std::optional<json> parsed = parse_json(payload);
+    ASSERT_TRUE(parsed) << payload;
+    EXPECT_EQ((*parsed)["iss"], "i");
   }
 }
 
