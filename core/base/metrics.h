@@ -57,7 +57,7 @@ class MetricCell {
 class MetricsRegistry {
  public:
   // `max_series`: distinct label values over all families; what is refused beyond it is counted in
-  // gateway_metric_series_refused_total.
+  // gateway_metric_series_refused_total (which is not counted as one of them).
   explicit MetricsRegistry(std::size_t max_series = 10000);
   ~MetricsRegistry();
   MetricsRegistry(const MetricsRegistry&) = delete;
@@ -92,11 +92,13 @@ class MetricsRegistry {
   struct Family;
   Family* family_for(const MetricFamily& family);
   Series* series_for(Family& family, std::span<const std::string_view> label_values);
+  static MetricCell& cell_of(Series& series, std::uint32_t worker, MetricType type,
+                             const std::vector<double>* bounds);
 
   mutable std::mutex mutex_;
   std::size_t max_series_;
   std::size_t series_count_ = 0;
-  std::atomic<std::uint64_t> refused_{0};
+  MetricCell* refused_ = nullptr;  // written under the lock
   std::map<std::string, std::unique_ptr<Family>, std::less<>> families_;
 };
 
