@@ -4,8 +4,8 @@
 // client.
 #include <utility>
 
+#include "http/error_answer.h"
 #include "pipeline/dispatcher.h"
-#include "pipeline/error_reply.h"
 #include "pipeline/exchange.h"
 #include "pipeline/stream.h"
 
@@ -101,9 +101,9 @@ gw_status Exchange::fail(std::uint32_t status, std::string_view code, std::strin
   if (result != GW_OK) return result;
   const std::string_view kept_code = arena().copy(code);
   const std::string_view body = envelope(status, kept_code, message);
-  if (body.data() == nullptr) return GW_LIMIT;
+  if (body.empty()) return GW_LIMIT;
   head->fields.remove("Content-Type");
-  if (!head->fields.add("Content-Type", "application/json")) return GW_LIMIT;
+  if (!head->fields.add("Content-Type", http::kErrorContentType)) return GW_LIMIT;
   response_ = head;
   local_body_ = body;
   source_ = Source::kLocal;
@@ -142,15 +142,19 @@ gw_status Exchange::set_status(std::uint32_t status) {
 
 std::string_view Exchange::envelope(std::uint32_t status, std::string_view code,
                                     std::string_view message) {
-  const http::Field* language = request().fields.find("Accept-Language");
-  ErrorFacts facts{};
-  facts.status = status;
-  facts.code = code;
-  facts.message = message;
-  facts.path = request().path;
-  facts.accept_language = language != nullptr ? language->value : std::string_view();
-  facts.wall_ms = dispatcher_.environment_.clock.wall_ms();
-  return error_envelope(arena(), texts(), facts);
+  std::string_view words;
+  if (const TextSource* catalogue = texts()) {
+    const http::Field* language = request().fields.find("Accept-Language");
+    words = catalogue->text(code, language != nullptr ? language->value : std::string_view());
+  }
+  http::ErrorAnswer error;
+  error.status = status;
+  error.code = code;
+  error.message = words.empty() ? message : words;
+  error.path = request().path;
+  error.request_id = request().request_id;
+  error.wall_ms = dispatcher_.environment_.clock.wall_ms();
+  return http::error_body(error, arena());
 }
 
 // `code` is a constant.
@@ -161,8 +165,7 @@ void Exchange::make_error(std::uint32_t status, std::string_view code) {
   if (make_head(status, nullptr, 0, head) == GW_OK) {
     response_ = head;
     local_body_ = envelope(status, code, {});
-    if (local_body_.data() != nullptr)
-      (void)response_->fields.add("Content-Type", "application/json");
+    if (!local_body_.empty()) (void)response_->fields.add("Content-Type", http::kErrorContentType);
   } else {  // a plugin filled the arena: no words, but the right status
     response_ = &bare_head_.emplace(arena());
     response_->status = static_cast<std::uint16_t>(status);

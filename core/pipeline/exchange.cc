@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "http/canonical_path.h"
 #include "pipeline/dispatcher.h"
 
 namespace gw::pipeline {
@@ -328,8 +329,16 @@ http::Transaction* Exchange::release() {
 
 gw_status Exchange::set_target(std::string_view path, std::string_view query) {
   if (!request_head_open()) return GW_WRONG_STATE;
-  (void)path, (void)query;
-  return GW_UNSUPPORTED;
+  const std::string_view path_copy = arena().copy(path), query_copy = arena().copy(query);
+  if ((!path.empty() && path_copy.data() == nullptr) ||
+      (!query.empty() && query_copy.data() == nullptr))
+    return GW_LIMIT;
+  const http::CanonicalPath canonical = http::make_canonical_path(path_copy, arena());
+  if (canonical.problem != nullptr || http::query_problem(query_copy) != nullptr) return GW_INVALID;
+  request().path = canonical.path;
+  request().query = query_copy;
+  request().has_query = !query.empty();
+  return GW_OK;
 }
 
 bool Exchange::request_head_open() const {

@@ -148,6 +148,8 @@ std::string_view provided(Exchange& exchange, std::uint32_t attribute) {
       return peer.client_address;
     case kClientScheme:
       return peer.scheme;
+    case kRequestId:
+      return exchange.request().request_id;
     default:
       return {};
   }

@@ -3,6 +3,7 @@
 // Exchange: its way to the upstream: attempts, the request's body, and what comes back.
 #include <utility>
 
+#include "http/error_answer.h"
 #include "pipeline/dispatcher.h"
 #include "pipeline/exchange.h"
 
@@ -36,7 +37,7 @@ void Exchange::start_attempt(const gw_attempt* previous) {
       endpoint_.body_limit != 0 ? endpoint_.body_limit : dispatcher_.options_.body_limit;
   transaction_->set_body_limit(limit);
   if (request().framing == http::Framing::kLength && request().content_length > limit)
-    return answer_error(filter_count(), 413, "PAYLOAD_TOO_LARGE");
+    return answer_error(filter_count(), 413, http::usual_error_code(413));
   ++attempts_;
   attempt_open_ = true;
   stale_repeated_ = false;
