@@ -73,11 +73,14 @@ class Drawing {
 
   // Null after a complaint.
   std::shared_ptr<Instance> make(const config::PluginConfig& plugin) {
-    auto library = libraries_.open(plugin_file(config_, plugin.file));
-    if (!library) {
-      complain(plugin.position, "plugin " + plugin.name + ": " + library.error());
+    auto refuse = [&](const std::string& why) {
+      complain(plugin.position, "plugin " + plugin.name + ": " + why);
       return nullptr;
-    }
+    };
+    auto file = plugin_file(config_, plugin.file);
+    if (!file) return refuse(file.error());
+    auto library = libraries_.open(*file);
+    if (!library) return refuse(library.error());
     for (const auto& old : running_)
       if (old->is(**library, plugin.name, plugin.fingerprint)) return old;
 
@@ -91,10 +94,7 @@ class Drawing {
     const gw_status status = instance->create(checked->root.abi());
     complaints_.append(checked->complaints);
     if (status == GW_OK && checked->ok()) return instance;
-    if (checked->ok())
-      complain(plugin.position,
-               "plugin " + plugin.name + ": create failed with status " + std::to_string(status));
-    return nullptr;
+    return checked->ok() ? refuse("create failed with status " + std::to_string(status)) : nullptr;
   }
 
   // The i-th filter of a pipeline into its plan.
@@ -158,16 +158,17 @@ class Drawing {
 
 }  // namespace
 
-fs::path plugin_file(const config::GatewayConfig& config, const std::string& name) {
+base::Result<fs::path> plugin_file(const config::GatewayConfig& config, const std::string& name) {
   const fs::path file(name);
   if (file.is_absolute()) return file;
   if (file.has_parent_path()) return fs::path(config.document->folder) / file;
+  std::string searched;
   for (const std::string& folder : config.server.plugin_path) {
     std::error_code failed;
     if (fs::exists(fs::path(folder) / file, failed)) return fs::path(folder) / file;
+    searched += (searched.empty() ? "" : ", ") + folder;
   }
-  // Names the first place where it was looked for, so that the complaint helps.
-  return config.server.plugin_path.empty() ? file : fs::path(config.server.plugin_path[0]) / file;
+  return base::Error{"there is no " + name + " in the plugin_path (" + searched + ")"};
 }
 
 Blueprint draw(Host& host, Libraries& libraries,

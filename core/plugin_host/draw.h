@@ -22,7 +22,8 @@ Blueprint draw(Host& host, Libraries& libraries,
                settings::Complaints& complaints);
 
 // The file of a plugin: as it is when absolute, beside the configuration when it has a folder, else
-// the first of that name in the plugin path. The name itself where there is none.
-std::filesystem::path plugin_file(const config::GatewayConfig& config, const std::string& name);
+// the first of that name in the plugin path.
+base::Result<std::filesystem::path> plugin_file(const config::GatewayConfig& config,
+                                                const std::string& name);
 
 }  // namespace gw::plugin_host

@@ -74,7 +74,7 @@ void Generations::activate(Blueprint blueprint, Done done) {
   next_ = std::make_unique<Generation>();
   next_->number = ++last_number_;
   next_->blueprint = std::move(blueprint);
-  drain_timeout_ms_ = next_->blueprint.drain_timeout_ms;
+  drain_timeout_ms_ = stop_timeout_ms_ = next_->blueprint.drain_timeout_ms;
   next_done_ = std::move(done);
   const auto old_ones = running();
   for (const auto& instance : next_->blueprint.instances)
@@ -197,7 +197,7 @@ void Generations::end(std::shared_ptr<Instance> instance) {
       *host_.main, drain_timeout_ms_, 0,
       [](void* user) { static_cast<Ending*>(user)->instance->drain_streams(); }, &ending);
   ending.instance->when_idle([this, &ending] {
-    ending.instance->stop(drain_timeout_ms_, [this, &ending] {
+    ending.instance->stop(stop_timeout_ms_, [this, &ending] {
       ending.instance->destroy_parts([this, &ending] {
         auto at = std::find_if(ending_.begin(), ending_.end(),
                                [&ending](const auto& one) { return one.get() == &ending; });

@@ -40,6 +40,9 @@ class Generations {
   // that ever was is gone. Waits for an activation under way. Once.
   void shut_down(std::function<void()> done);
 
+  // From now on instances have a second at most to stop.
+  void hurry() { stop_timeout_ms_ = 1000; }
+
   // Instances of the active generation.
   std::vector<std::shared_ptr<Instance>> running() const;
   std::uint64_t active() const;                              // its number; 0: none
@@ -65,6 +68,7 @@ class Generations {
   Host& host_;
   std::uint64_t last_number_ = 0;
   std::uint32_t drain_timeout_ms_ = 30000;
+  std::uint32_t stop_timeout_ms_ = 30000;
   std::unique_ptr<Generation> current_;
   std::unique_ptr<Generation> next_;  // on its way
   Done next_done_;

@@ -219,7 +219,7 @@ TEST_F(GenerationsTest, ComplaintsNameThePlace) {
   const std::string text =
       reload(plugin("a", "probe", "create") + plugin("b", "probe_consumer") + plugin("c", "good") +
              "[[plugin]]\nname = \"d\"\nfile = \"absent.so\"\n" + pipeline("\"b\", \"c\""));
-  EXPECT_NE(text.find("gateway.toml:8:"), std::string::npos) << text;  // a's key `fail`
+  EXPECT_NE(text.find("gateway.toml:9:1: "), std::string::npos) << text;  // a's key `fail`
   EXPECT_NE(text.find("is set to fail in create"), std::string::npos) << text;
   EXPECT_NE(text.find("unknown key"), std::string::npos) << text;  // c has no configuration
   EXPECT_NE(text.find("absent.so"), std::string::npos) << text;
