@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/commands.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <iostream>
+#include <memory>
+
+#include "plugin_host/draw.h"
+#include "plugin_host/host_tables.h"
+
+namespace gw::server {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// A configuration with its instances created and nothing running. Members die in reverse order:
+// instances before the libraries that hold their code.
+class Rehearsal {
+ public:
+  Rehearsal(const std::string& path, base::Log log) : log_(std::move(log)) {
+    auto config = config::load_file(path, load_options(), complaints_);
+    if (config == nullptr) return;
+    host_.worker_count = config->server.workers;
+    blueprint_ = plugin_host::draw(host_, libraries_, std::move(config), {}, complaints_);
+  }
+
+  const settings::Complaints& complaints() const { return complaints_; }
+  const std::vector<std::shared_ptr<plugin_host::Instance>>& instances() const {
+    return blueprint_.instances;
+  }
+
+ private:
+  base::Log log_;
+  base::SystemClock clock_;
+  base::MetricsRegistry metrics_;
+  base::HealthRegistry health_;
+  plugin_host::Host host_{log_, clock_, metrics_, health_};
+  plugin_host::Libraries libraries_{log_, plugin_host::host_tables()};
+  settings::Complaints complaints_;
+  plugin_host::Blueprint blueprint_;
+};
+
+template <class Visit>
+void each_command(const Rehearsal& rehearsal, Visit visit) {
+  for (const auto& instance : rehearsal.instances()) {
+    const gw_command_api* api = instance->commands();
+    if (!GW_HAS(api, run)) continue;
+    for (std::uint32_t i = 0; i < api->command_count; ++i) visit(*instance, api->commands[i]);
+  }
+}
+
+void write_all(void*, std::int32_t fd, gw_str data) {
+  std::ostream& out = fd == 2 ? std::cerr : std::cout;
+  out.write(data.ptr, static_cast<std::streamsize>(data.len));
+  out.flush();
+}
+
+void print_list(const char* title, const std::vector<std::string>& items) {
+  if (items.empty()) return;
+  std::cout << title;
+  for (const std::string& item : items) std::cout << " " << item;
+  std::cout << "\n";
+}
+
+void print_keys(const settings::Schema& schema, const std::string& prefix) {
+  for (const settings::Key& key : schema.keys) {
+    std::cout << "  " << prefix << key.name << " (" << settings::type_name(key.type)
+              << (key.fallback ? "" : ", required") << ") " << key.doc << "\n";
+    print_keys(key.keys, prefix + key.name + ".");
+  }
+}
+
+}  // namespace
+
+config::LoadOptions load_options() {
+  config::LoadOptions options;
+  std::error_code failed;
+  const fs::path prefix = fs::read_symlink("/proc/self/exe", failed).parent_path().parent_path();
+  const fs::path installed = prefix / "lib" / "gateway" / "plugins";
+  options.default_plugin_path =
+      (fs::is_directory(installed, failed) ? installed : prefix / "plugins").string();
+  return options;
+}
+
+ExitCode check(const std::string& config) {
+  const Rehearsal rehearsal(config, base::Log::to_stderr(base::LogLevel::kError));
+  if (!rehearsal.complaints().empty()) {
+    std::cerr << rehearsal.complaints().text();
+    return kFailure;
+  }
+  std::cout << config << " is good\n";
+  return kSuccess;
+}
+
+ExitCode inspect(const std::string& plugin) {
+  const auto found = plugin_host::inspect(plugin);
+  if (!found) {
+    std::cerr << found.error() << "\n";
+    return kFailure;
+  }
+  const settings::Manifest& manifest = found.value().manifest;
+  std::cout << "id: " << manifest.id << "\nversion: " << manifest.version
+            << "\nsummary: " << manifest.summary << "\nlicence: " << manifest.licence
+            << "\nabi: " << (manifest.abi >> 16) << "." << (manifest.abi & 0xffff)
+            << "\npinned: " << (manifest.pinned ? "yes" : "no") << "\n";
+  print_list("requires:", manifest.required);
+  print_list("optional:", manifest.optional);
+  print_list("provides:", manifest.provided);
+  print_list("attributes provided:", manifest.attributes.provides);
+  print_list("attributes consumed:", manifest.attributes.consumes);
+  print_list("attributes used:", manifest.attributes.uses);
+  if (!manifest.config.keys.empty()) std::cout << "configuration:\n";
+  print_keys(manifest.config, "");
+  std::cout << "sha256: " << found.value().file.hash << "\n";
+
+  plugin_host::Libraries libraries(base::Log(), plugin_host::host_tables());
+  const auto library = libraries.open(plugin);
+  std::cout << "loads: " << (library.ok() ? "yes" : "no: " + library.error()) << "\n";
+  return library.ok() ? kSuccess : kFailure;
+}
+
+int run_plugin_command(const std::string& config, const std::vector<std::string>& arguments) {
+  const Rehearsal rehearsal(config, base::Log::to_stderr(base::LogLevel::kError));
+  if (!rehearsal.complaints().empty()) {
+    std::cerr << rehearsal.complaints().text();
+    return kFailure;
+  }
+  std::vector<gw_str> rest;
+  for (std::size_t i = 1; i < arguments.size(); ++i)
+    rest.push_back({arguments[i].data(), arguments[i].size()});
+  const gw_terminal terminal = {sizeof terminal, static_cast<std::uint32_t>(rest.size()),
+                                rest.data(), nullptr, write_all};
+  int status = -1;
+  each_command(rehearsal, [&](const plugin_host::Instance& instance, const gw_command& command) {
+    if (status < 0 && arguments[0] == command.name)
+      status = instance.commands()->run(instance.raw(), command.name, &terminal) & 0xff;
+  });
+  if (status >= 0) return status;
+  std::cerr << "gateway: no command \"" << arguments[0]
+            << "\": neither the gateway nor a plugin of " << config << " has it (gateway --help)\n";
+  return kUsage;
+}
+
+std::string plugin_commands_help(const std::string& config) {
+  std::error_code failed;
+  if (!fs::exists(config, failed)) return "";
+  const Rehearsal rehearsal(config, base::Log());
+  if (!rehearsal.complaints().empty()) return "";
+  std::string text;
+  each_command(rehearsal,
+               [&text](const plugin_host::Instance& instance, const gw_command& command) {
+                 std::string name = "  " + std::string(command.name);
+                 name.resize(std::max<std::size_t>(name.size() + 2, 30), ' ');
+                 text += name + command.summary + " (" + instance.name() + ")\n";
+               });
+  return text.empty() ? "" : "\nCommands of the plugins in " + config + ":\n" + text;
+}
+
+}  // namespace gw::server

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What of a configuration a running gateway cannot take over.
+#pragma once
+
+#include "config/gateway_config.h"
+#include "settings/complaints.h"
+
+namespace gw::server {
+
+// Complains about every listener that was added, removed or changed, and every key of [server] that
+// is fixed at start and has another value now.
+void complain_about_restart(const config::GatewayConfig& running, const config::GatewayConfig& next,
+                            settings::Complaints& complaints);
+
+}  // namespace gw::server

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/restart.h"
+
+#include <gtest/gtest.h>
+
+namespace gw::server {
+namespace {
+
+std::shared_ptr<const config::GatewayConfig> load(const std::string& server) {
+  settings::Complaints complaints;
+  auto config = config::load_text(server + R"(
+[[plugin]]
+name = "a"
+file = "a.so"
+[[pipeline]]
+filters = ["a"]
+)",
+                                  "x.toml", "/", {}, complaints);
+  EXPECT_TRUE(complaints.empty()) << complaints.text();
+  return config;
+}
+
+std::string complaints_of(const std::string& running, const std::string& next) {
+  settings::Complaints complaints;
+  complain_about_restart(*load(running), *load(next), complaints);
+  return complaints.text();
+}
+
+const std::string kBase = "[server]\nlisten = [\"127.0.0.1:8080\"]\nmax_connections = 100\n";
+
+TEST(Restart, IsNotNeededForWhatAReloadTakesOver) {
+  EXPECT_EQ(complaints_of(kBase, kBase), "");
+  EXPECT_EQ(complaints_of(kBase, kBase + "log_level = \"debug\"\ndrain_timeout = \"5s\"\n"), "");
+}
+
+TEST(Restart, IsNeededForListenersAndLimits) {
+  const std::string text = complaints_of(
+      kBase, "[server]\nlisten = [\"127.0.0.1:8081\"]\nmax_connections = 200\nidle_timeout = 5\n");
+  EXPECT_NE(text.find("x.toml:2:"), std::string::npos) << text;
+  EXPECT_NE(text.find("listener 127.0.0.1:8081 is new or changed"), std::string::npos) << text;
+  EXPECT_NE(text.find("listener 127.0.0.1:8080 is gone"), std::string::npos) << text;
+  EXPECT_NE(text.find("x.toml:3:1: [server] max_connections has changed"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("x.toml:4:1: [server] idle_timeout has changed"), std::string::npos) << text;
+  EXPECT_NE(complaints_of(kBase, "[server]\nlisten = [\"127.0.0.1:8080\"]\n")
+                .find("x.toml:1:2: [server] max_connections is gone"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace gw::server

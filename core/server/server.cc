@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/server.h"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "config/gateway_config.h"
+#include "net/listen_socket.h"
+#include "plugin_host/draw.h"
+#include "plugin_host/generations.h"
+#include "plugin_host/host_tables.h"
+#include "plugin_host/workers.h"
+#include "server/commands.h"
+#include "server/core_metrics.h"
+#include "server/descriptors.h"
+#include "server/restart.h"
+#include "server/watchdog.h"
+#include "server/worker.h"
+
+namespace gw::server {
+
+namespace {
+
+using ConfigPointer = std::shared_ptr<const config::GatewayConfig>;
+
+class Server {
+ public:
+  Server(std::string path, ConfigPointer config, base::Log log)
+      : path_(std::move(path)), config_(std::move(config)), log_(std::move(log)) {}
+
+  // Each step only if the one before it worked.
+  ExitCode run() {
+    check_descriptors();
+    if (!open_listeners()) return kFailure;
+    start_workers();
+    watch_signals();
+    main_.post([this] { activate_first(); });
+    main_.run();
+    stop_workers();
+    log_.info("gateway", "ends");
+    log_.flush();
+    return failed_ ? kFailure : kSuccess;
+  }
+
+ private:
+  void check_descriptors() {
+    const std::string shortage = descriptor_shortage(
+        raise_descriptor_limit(), config_->server.max_connections, config_->server.workers);
+    if (!shortage.empty()) log_.warn("gateway", shortage);
+  }
+
+  bool open_listeners() {
+    for (const config::Listener& listener : config_->listeners) {
+      auto opened = net::ListenSocket::open(listener.address.text);
+      if (!opened) {
+        settings::Complaints complaints;
+        complaints.add(config_->document->file, listener.position, opened.error());
+        log_lines(complaints);
+        log_.flush();
+        return false;
+      }
+      sockets_.push_back(std::move(*opened));
+    }
+    return true;
+  }
+
+  void start_workers() {
+    host_.main = &main_;
+    host_.worker_count = config_->server.workers;
+    for (std::uint32_t i = 0; i < host_.worker_count; ++i) {
+      workers_.push_back(std::make_unique<Worker>(i, *config_, clock_, log_));
+      host_.seats.push_back(std::make_unique<plugin_host::Seat>());
+      workers_.back()->take_seat(*host_.seats.back());
+    }
+    generations_.emplace(host_);
+    for (auto& worker : workers_) worker->start();
+    if (config_->server.watchdog_ms > 0) watchdog_.emplace(host_, config_->server.watchdog_ms);
+    metrics_.emplace(host_, *generations_, libraries_, workers_);
+    metrics_->publish_lag_of(watchdog_ ? &*watchdog_ : nullptr);
+  }
+
+  void watch_signals() {
+    hangup_ = net::SignalWatch::create(main_, SIGHUP, [this] { reload(); });
+    for (int signal : {SIGTERM, SIGINT})
+      ends_.push_back(net::SignalWatch::create(main_, signal, [this] { end(); }));
+  }
+
+  void activate_first() {
+    settings::Complaints complaints;
+    auto blueprint = plugin_host::draw(host_, libraries_, config_, {}, complaints);
+    if (!complaints.empty()) {
+      log_lines(complaints);
+      return fail("the configuration is not acceptable");
+    }
+    generations_->activate(std::move(blueprint), [this](base::Result<std::uint64_t> number) {
+      if (!number) return fail(number.error());
+      metrics_->reloaded(true);
+      listen();
+    });
+  }
+
+  void fail(const std::string& why) {
+    log_.error("gateway", "does not start: " + why);
+    failed_ = true;
+    end_generations();
+  }
+
+  void listen() {
+    if (ending_ > 0) return;
+    for (std::size_t i = 0; i < sockets_.size(); ++i) {
+      for (auto& worker : workers_) {
+        auto fd = sockets_[i]->for_worker();
+        if (!fd) return fail(fd.error());
+        worker->loop().post([this, &worker, fd = *fd, i, address = sockets_[i]->address()] {
+          worker->listen(fd, config_->listeners[i], static_cast<std::uint32_t>(i), address);
+        });
+      }
+      log_.info("gateway", sockets_[i]->unix_socket()
+                               ? "listening on " + sockets_[i]->address()
+                               : "listening on http://" + sockets_[i]->address());
+    }
+    log_.info("gateway", "serving");
+  }
+
+  // One reload at a time; asked for during one, another follows it.
+  void reload() {
+    if (ending_ > 0) return;
+    if (generations_->active() == 0 || reloading_) {
+      reload_again_ = true;
+      return;
+    }
+    log_.info("gateway", "reloading " + path_);
+    reload_again_ = false;
+    settings::Complaints complaints;
+    ConfigPointer next = config::load_file(path_, load_options(), complaints);
+    if (next != nullptr) complain_about_restart(*config_, *next, complaints);
+    plugin_host::Blueprint blueprint;
+    if (next != nullptr && complaints.empty())
+      blueprint = plugin_host::draw(host_, libraries_, next, generations_->running(), complaints);
+    if (!complaints.empty()) {
+      log_lines(complaints);
+      return reloaded(Reason{"the configuration is not acceptable"});
+    }
+    reloading_ = true;
+    generations_->activate(std::move(blueprint), [this, next](base::Result<std::uint64_t> number) {
+      reloading_ = false;
+      if (!number) return reloaded(Reason{number.error()});
+      config_ = next;
+      log_.set_level(config_->server.log_level);
+      reloaded(std::nullopt);
+    });
+  }
+
+  using Reason = std::optional<std::string>;
+  void reloaded(const Reason& refused) {
+    metrics_->reloaded(!refused);
+    if (refused) {
+      log_.error("gateway", "reload refused: " + *refused + "; generation " +
+                                std::to_string(generations_->active()) + " goes on");
+    } else {
+      log_.info("gateway", "reload done: generation " + std::to_string(generations_->active()));
+    }
+    if (reload_again_) main_.post([this] { reload(); });
+  }
+
+  void end() {
+    ++ending_;
+    if (ending_ > 2) ::_exit(kFailure);
+    if (ending_ == 2) {
+      log_.warn("gateway", "asked again: cutting what is under way");
+      return cut();
+    }
+    log_.info("gateway", "draining: no new connections, at most " +
+                             std::to_string(config_->server.drain_timeout_ms) + " ms");
+    metrics_->draining();
+    deadline_.start(
+        main_, config_->server.drain_timeout_ms, 0,
+        [](void* self) {
+          static_cast<Server*>(self)->log_.warn("gateway", "drain_timeout is over");
+          static_cast<Server*>(self)->cut();
+        },
+        this);
+    connections_left_ = workers_.size();
+    for (auto& worker : workers_) {
+      worker->loop().post([this, &worker] {
+        worker->drain([this] {
+          main_.post([this] {
+            if (--connections_left_ == 0) end_generations();
+          });
+        });
+      });
+    }
+  }
+
+  void cut() {
+    generations_->hurry();
+    for (auto& worker : workers_) worker->loop().post([&worker] { worker->cut(); });
+  }
+
+  void end_generations() {
+    if (std::exchange(generations_end_, true)) return;
+    deadline_.cancel();
+    generations_->shut_down([this] { main_.stop(); });
+  }
+
+  // The loops end last: until then everything could still be posted to them.
+  void stop_workers() {
+    watchdog_.reset();
+    metrics_.reset();
+    hangup_.reset();
+    ends_.clear();
+    for (auto& worker : workers_) worker->loop().stop();
+    for (auto& worker : workers_) worker->join();
+  }
+
+  void log_lines(const settings::Complaints& complaints) {
+    for (const std::string& line : complaints.lines()) log_.error("config", line);
+  }
+
+  const std::string path_;
+  ConfigPointer config_;
+  base::Log log_;
+  base::SystemClock clock_;
+  base::MetricsRegistry registry_{config_->server.max_metric_series};
+  base::HealthRegistry health_;
+  net::Loop main_;
+  std::vector<std::unique_ptr<net::ListenSocket>> sockets_;
+  plugin_host::Host host_{log_, clock_, registry_, health_};
+  plugin_host::Libraries libraries_{log_, plugin_host::host_tables()};
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::optional<plugin_host::Generations> generations_;
+  std::optional<Watchdog> watchdog_;
+  std::optional<CoreMetrics> metrics_;
+  std::unique_ptr<net::SignalWatch> hangup_;
+  std::vector<std::unique_ptr<net::SignalWatch>> ends_;
+  net::Timer deadline_;
+  std::size_t connections_left_ = 0;
+  int ending_ = 0;  // how often it was asked for
+  bool generations_end_ = false;
+  bool reloading_ = false;
+  bool reload_again_ = false;
+  bool failed_ = false;
+};
+
+}  // namespace
+
+ExitCode serve(const std::string& config_path) {
+  settings::Complaints complaints;
+  ConfigPointer config = config::load_file(config_path, load_options(), complaints);
+  if (config == nullptr) {
+    std::cerr << complaints.text();
+    return kFailure;
+  }
+  base::Log log = base::Log::to_stderr(config->server.log_level);
+  return Server(config_path, std::move(config), std::move(log)).run();
+}
+
+}  // namespace gw::server
