@@ -399,6 +399,7 @@ class Exchange {
     constexpr std::size_t kMost = 32;
     if (headers.size() > kMost) throw std::logic_error("more than 32 headers in one answer");
     gw_header all[kMost];
+    all[0] = {};  // compilers warn about an array that is handed on without any element set
     std::uint32_t count = 0;
     for (const auto& [name, value] : headers) all[count++] = {str(name), str(value)};
     call(all, count);
