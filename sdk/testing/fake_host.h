@@ -21,15 +21,15 @@
 namespace gw::testing {
 
 struct CallRequest {  // a call-out that the plugin made
-  std::string method, url, body;
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::string method = {}, url = {}, body = {};
+  std::vector<std::pair<std::string, std::string>> headers = {};
 };
 struct CallAnswer {  // what the test lets it come to; status other than GW_OK: `error`
   gw_status status = GW_OK;
   std::uint32_t http_status = 200;
-  std::string body;
-  std::string error;
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body = {};
+  std::string error = {};
+  std::vector<std::pair<std::string, std::string>> headers = {};
 };
 struct LogLine {
   std::int32_t level;
@@ -138,9 +138,9 @@ class Instance {
 struct RequestSpec {
   std::string method = "GET";
   std::string target = "/";  // path and query
-  std::vector<std::pair<std::string, std::string>> headers;
-  std::vector<std::string> body;                  // in pieces
-  std::map<std::string, std::string> attributes;  // set before the first filter
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  std::vector<std::string> body = {};                  // in pieces
+  std::map<std::string, std::string> attributes = {};  // set before the first filter
   std::string authority = "localhost";
   std::uint32_t worker = 0;
 };
@@ -150,12 +150,12 @@ struct RequestSpec {
 struct UpstreamAnswer {
   std::int32_t failure = GW_ATTEMPT_ANSWERED;
   std::uint32_t status = 200;
-  std::vector<std::pair<std::string, std::string>> headers;
-  std::vector<std::string> body;
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  std::vector<std::string> body = {};
 };
 struct UpstreamRequest {
   std::string address, host, method, path, query, body;
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::vector<std::pair<std::string, std::string>> headers = {};
   std::optional<std::string> header(std::string_view name) const;
 };
 
