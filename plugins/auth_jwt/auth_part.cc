@@ -129,14 +129,14 @@ void AuthPart::strip_identity(Exchange exchange) const {
 
 Verdict AuthPart::on_request_head(Exchange exchange, void*& slot) {
   strip_identity(exchange);
-  return authenticate(exchange, slot, Waited::kNo);
+  return authenticate(exchange, slot);
 }
 
 Verdict AuthPart::on_resume(Exchange exchange, void*& slot) {
-  return authenticate(exchange, slot, Waited::kYes);
+  return authenticate(exchange, slot);
 }
 
-Verdict AuthPart::authenticate(Exchange exchange, void*&, Waited waited) {
+Verdict AuthPart::authenticate(Exchange exchange, void*& slot) {
   std::optional<std::string_view> header = exchange.header(GW_REQUEST, "authorization");
   if (!header) return authorize(exchange, nullptr);
   Bearer bearer = read_bearer(*header);
@@ -150,8 +150,7 @@ Verdict AuthPart::authenticate(Exchange exchange, void*&, Waited waited) {
   }
   const VerifiedToken* token = verify(bearer.token, verification);
   if (token != nullptr) return authorize(exchange, token);
-  if (verification.refusal == Refusal::kUnknownKey && waited == Waited::kNo &&
-      wait_for_keys(exchange))
+  if (verification.refusal == Refusal::kUnknownKey && wait_for_keys(exchange, slot))
     return GW_PAUSE;
   return refuse(exchange, verification);
 }
@@ -170,11 +169,16 @@ const VerifiedToken* AuthPart::verify(std::string_view text, Verification& verif
   return &*verification.token;
 }
 
-bool AuthPart::wait_for_keys(Exchange exchange) {
-  if (!shared_.settings.has_source() || waiting_.size() >= shared_.settings.max_waiting)
+bool AuthPart::wait_for_keys(Exchange exchange, void*& slot) {
+  auto waited = static_cast<Waited>(reinterpret_cast<std::uintptr_t>(slot));
+  if (!shared_.settings.has_source() || waited == Waited::kEnough ||
+      waiting_.size() >= shared_.settings.max_waiting)
     return false;
   FetchGate::Answer answer = shared_.gate.ask(shared_.context.monotonic_ns());
   if (answer == FetchGate::Answer::kRefuse) return false;
+  bool again = answer == FetchGate::Answer::kJoin && waited == Waited::kNo;
+  waited = again ? Waited::kForAnOldFetch : Waited::kEnough;
+  slot = reinterpret_cast<void*>(static_cast<std::uintptr_t>(waited));
   waiting_.push_back(exchange.pause(shared_.settings.key_wait_ms, GW_FAIL_CLOSED));
   if (answer == FetchGate::Answer::kStart)
     shared_.context.post<AuthPart>(0, [](AuthPart& home) {

@@ -54,13 +54,15 @@ class AuthPart : public KeyListener {
   void on_fetch_ended(std::shared_ptr<const KeySet> keys) override;
 
  private:
-  enum class Waited : bool { kNo, kYes };
+  // How often a request has waited for keys already; a token's key may come with the second fetch
+  // when the first was under way before.
+  enum class Waited : std::uint8_t { kNo, kForAnOldFetch, kEnough };
 
   void strip_identity(Exchange exchange) const;
-  Verdict authenticate(Exchange exchange, void*& slot, Waited waited);
+  Verdict authenticate(Exchange exchange, void*& slot);
   Verdict authorize(Exchange exchange, const VerifiedToken* token);
   const VerifiedToken* verify(std::string_view text, Verification& verification);
-  bool wait_for_keys(Exchange exchange);
+  bool wait_for_keys(Exchange exchange, void*& slot);
   Verdict refuse(Exchange exchange, const Verification& verification);
   void take_keys(const std::shared_ptr<const KeySet>& keys);
   void count(Result result) const;

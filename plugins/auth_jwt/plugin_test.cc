@@ -378,6 +378,31 @@ TEST_F(AuthPlugin, UnknownKeysCauseOneFetchPerCoolDown) {
   for (const auto& exchange : all) EXPECT_EQ(exchange->status(), 401u);
 }
 
+TEST_F(AuthPlugin, KeyPublishedDuringAFetchIsFoundByTheNext) {
+  start();
+  host_.advance(30'000);
+  std::optional<std::string> later;  // what the issuer answers from now on
+  std::size_t before = host_.calls().size();
+  std::unique_ptr<gw::testing::Exchange> bob;
+  host_.on_call([&](const gw::testing::CallRequest&) {
+    // While the old set is on its way, a key is published and a token of it arrives.
+    std::string now = later.value_or(jwks_);
+    if (!later) {
+      later = jwks_of({TestKey::shared("rsa").jwk("k1"), TestKey::shared("rsa-2").jwk("k2")});
+      bob = send_token(token_of(TestKey::shared("rsa-2"), {{"sub", "bob"}}, "k2"));
+    }
+    return gw::testing::CallAnswer{GW_OK, 200, now, "", {}};
+  });
+  auto stranger = send_token(token_of(TestKey::shared("mallory"), {{"sub", "m"}}, "no"));
+  host_.advance(100);
+  EXPECT_EQ(stranger->status(), 401u);
+  ASSERT_NE(bob, nullptr);
+  EXPECT_TRUE(bob->paused());
+  host_.advance(5'000);
+  EXPECT_EQ(bob->status(), 200u);
+  EXPECT_EQ(host_.calls().size(), before + 2);
+}
+
 TEST_F(AuthPlugin, WaitingIsBounded) {
   start("max_waiting = 3");
   host_.advance(30'000);

@@ -27,9 +27,12 @@ std::uint32_t RefreshPlan::after_failure(std::uint32_t random) {
 }
 
 FetchGate::Answer FetchGate::ask(std::uint64_t now_ns) {
-  if (under_way_.load(std::memory_order_acquire)) return Answer::kWait;
-  if (last_failed() && remaining_ms(now_ns) > 0) return Answer::kRefuse;
-  return under_way_.exchange(true) ? Answer::kWait : Answer::kStart;
+  if (state_.load(std::memory_order_acquire) == State::kIdle && last_failed() &&
+      remaining_ms(now_ns) > 0)
+    return Answer::kRefuse;
+  State seen = State::kIdle;
+  if (state_.compare_exchange_strong(seen, State::kWanted)) return Answer::kStart;
+  return seen == State::kWanted ? Answer::kWait : Answer::kJoin;
 }
 
 std::uint32_t FetchGate::remaining_ms(std::uint64_t now_ns) const {
@@ -40,12 +43,12 @@ std::uint32_t FetchGate::remaining_ms(std::uint64_t now_ns) const {
 
 void FetchGate::begun(std::uint64_t now_ns) {
   not_before_ns_.store(now_ns + cool_down_ns_, std::memory_order_release);
-  under_way_.store(true, std::memory_order_release);
+  state_.store(State::kUnderWay, std::memory_order_release);
 }
 
 void FetchGate::ended(bool succeeded) {
   last_failed_.store(!succeeded, std::memory_order_release);
-  under_way_.store(false, std::memory_order_release);
+  state_.store(State::kIdle, std::memory_order_release);
 }
 
 }  // namespace gw::auth

@@ -39,8 +39,9 @@ class FetchGate {
       : cool_down_ns_(std::uint64_t{cool_down_ms} * 1'000'000) {}
 
   enum class Answer {
-    kStart,   // the caller must tell the home worker that a fetch is wanted
-    kWait,    // one is wanted or under way: its end will be told
+    kStart,  // the caller must tell the home worker that a fetch is wanted
+    kWait,   // one is about to begin: its end will be told
+    kJoin,   // one is under way: its end will be told, but it may be too old to know the newest key
     kRefuse,  // one failed a short while ago: no use in waiting
   };
   Answer ask(std::uint64_t now_ns);
@@ -49,13 +50,14 @@ class FetchGate {
   std::uint32_t remaining_ms(std::uint64_t now_ns) const;
   // A fetch begins.
   void begun(std::uint64_t now_ns);
-  // It is over. Must be called before anyone is told so: who sees it under way is then told later.
+  // It is over. Must be called before anyone is told so: who finds it under way is then told later.
   void ended(bool succeeded);
   bool last_failed() const { return last_failed_.load(std::memory_order_acquire); }
 
  private:
   const std::uint64_t cool_down_ns_;
-  std::atomic<bool> under_way_{false};
+  enum class State : std::uint8_t { kIdle, kWanted, kUnderWay };
+  std::atomic<State> state_{State::kIdle};
   std::atomic<bool> last_failed_{false};
   std::atomic<std::uint64_t> not_before_ns_{0};
 };

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 namespace gw::auth {
 namespace {
 
@@ -31,7 +35,7 @@ TEST(FetchGate, OneFetchForAll) {
   EXPECT_EQ(gate.ask(0), FetchGate::Answer::kStart);
   EXPECT_EQ(gate.ask(0), FetchGate::Answer::kWait);
   gate.begun(0);
-  EXPECT_EQ(gate.ask(1 * kMs), FetchGate::Answer::kWait);
+  EXPECT_EQ(gate.ask(1 * kMs), FetchGate::Answer::kJoin);
   gate.ended(true);
   // In the cool-down one may ask, and the fetch begins at its end.
   EXPECT_EQ(gate.ask(1'000 * kMs), FetchGate::Answer::kStart);
@@ -52,6 +56,20 @@ TEST(FetchGate, AfterAFailureNobodyWaitsInTheCoolDown) {
   gate.ended(true);
   EXPECT_FALSE(gate.last_failed());
   EXPECT_EQ(gate.ask(5'001 * kMs), FetchGate::Answer::kStart);
+}
+
+TEST(FetchGate, OfManyThreadsOneStarts) {
+  FetchGate gate(5'000);
+  for (int round = 0; round < 100; ++round) {
+    std::atomic<int> starts{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i)
+      threads.emplace_back([&] { starts += gate.ask(0) == FetchGate::Answer::kStart; });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(starts, 1);
+    gate.begun(0);
+    gate.ended(true);
+  }
 }
 
 }  // namespace
