@@ -177,7 +177,10 @@ bool Exchange::State::step() {
 
 bool Exchange::State::request_heads() {
   if (next == filters) {
-    at = filters < stages.size() ? At::kChoose : At::kRequestBody;
+    // An empty body ends before anything goes upstream, so that a filter's no comes in time.
+    bool empty =
+        std::all_of(spec.body.begin(), spec.body.end(), [](auto& bytes) { return bytes.empty(); });
+    at = filters < stages.size() && !empty ? At::kChoose : At::kRequestBody;
     return true;
   }
   Stage& stage = *stages[next];
@@ -301,12 +304,17 @@ void Exchange::State::cut() {
 
 void Exchange::State::finish() {
   final_headers = aborted && !answer_head_left ? Pairs() : answer_headers.pairs();
+  Stream* bodiless = nullptr;  // a stream that nobody will read
+  if (answer_stream != nullptr &&
+      (method.view() == "HEAD" || answer_status == 204 || answer_status == 304))
+    bodiless = std::exchange(answer_stream, nullptr);
   bool streams = answer_stream != nullptr && !aborted;
   if (streams) stream = answer_stream->alive ? answer_stream : nullptr;
   answer_stream = nullptr;
   at = At::kDone;
   complete_all(streams);
   finished = true;
+  if (bodiless != nullptr) close_stream(*bodiless, GW_STREAM_CLIENT_GONE);
 }
 
 void Exchange::State::complete_all(bool streams) {

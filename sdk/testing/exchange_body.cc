@@ -25,9 +25,9 @@ bool Exchange::State::request_body() {
     return true;
   }
   if (filters == stages.size())
-    fail_by_host(404, "NOT_FOUND", filters);
+    fail_by_host(404, "ENDPOINT_NOT_FOUND", filters);
   else
-    at = At::kUpstream;
+    at = attempt_open ? At::kUpstream : At::kChoose;
   return true;
 }
 
