@@ -115,7 +115,7 @@ gw_status Exchange::fail(std::uint32_t status, std::string_view code, std::strin
 gw_status Exchange::begin_stream(std::uint32_t status, const gw_header* headers,
                                  std::uint32_t count, const gw_stream_events* events, void* owner,
                                  gw_stream** out) {
-  if (!may_reply() || stream_ != nullptr) return GW_WRONG_STATE;
+  if (!may_reply()) return GW_WRONG_STATE;
   if (events == nullptr || out == nullptr) return GW_INVALID;
   http::ResponseHead* head = nullptr;
   const gw_status result = make_head(status, headers, count, head);
@@ -125,6 +125,7 @@ gw_status Exchange::begin_stream(std::uint32_t status, const gw_header* headers,
   source_ = Source::kStream;
   error_code_ = {};
   call_.replied = true;
+  replaced_stream_ = stream_;
   stream_ = new gw_stream(dispatcher_, *call_.use, events, owner);
   *out = stream_;
   return GW_OK;
@@ -185,6 +186,7 @@ void Exchange::answer_error(std::uint32_t from, std::uint32_t status, std::strin
 void Exchange::answer_local(std::uint32_t from) {
   cancel_upstream();
   stop_request_side();
+  drop_streams();
   answer_begun_ = true;
   walk_response_heads(from);
 }
@@ -201,13 +203,20 @@ void Exchange::walk_response_heads(std::uint32_t from) {
     cancel_upstream();
     stop_request_side();
     if (verdict != Verdict::kReplied) make_error(500, "INTERNAL_SERVER_ERROR");
+    drop_streams();
   }
   send_answer();
 }
 
-void Exchange::send_answer() {
+// Streams whose answer was replaced. Not inside the callback that replaced it: their owners hear.
+void Exchange::drop_streams() {
+  if (replaced_stream_ != nullptr)
+    std::exchange(replaced_stream_, nullptr)->close(GW_STREAM_SERVER_STOP);
   if (stream_ != nullptr && source_ != Source::kStream)
-    std::exchange(stream_, nullptr)->close(GW_STREAM_SERVER_STOP);  // its answer was replaced
+    std::exchange(stream_, nullptr)->close(GW_STREAM_SERVER_STOP);
+}
+
+void Exchange::send_answer() {
   const std::uint16_t status = response_->status;
   bodyless_ = request().method == "HEAD" || status == 204 || status == 304;
   if (source_ == Source::kStream) return send_stream();

@@ -8,8 +8,8 @@
 //
 // Plugins' calls only take note; the exchange acts when the callback has returned. Whatever ends it
 // (finish, abort, detach) is the last thing that a function here does, because the object is then
-// given back to the dispatcher. Three files: exchange.cc (request, pauses, end), forward.cc
-// (upstream), answer.cc (answers).
+// given back to the dispatcher. Four files: exchange.cc (request, end), calls.cc (calls into
+// plugins, pauses), forward.cc (upstream), answer.cc (answers).
 #pragma once
 
 #include <gateway/abi/exchange.h>
@@ -130,12 +130,14 @@ class Exchange final : public gw_exchange {
     Exchange& exchange;
   };
 
-  // Calling plugins (exchange.cc).
-  void reset(http::Transaction& transaction, WorkerGeneration* generation);
+  // Calls into plugins (calls.cc).
   void enter(Phase phase, std::uint32_t step, PartUse* use);
   Verdict leave(gw_verdict verdict);
   Verdict judge(gw_verdict verdict);
   Verdict misuse(PartUse* use, const char* what);
+  static void pause_ended(void* user, Pause& pause, bool deadline);
+  void resume(FilterPause& pause, bool deadline);
+  Verdict call_resume(const FilterPause& pause);
   void** slot(std::uint32_t step) { return &slots_[step]; }
   const FilterStep& filter(std::uint32_t step) const { return chain_->filters[step]; }
   std::uint32_t filter_count() const {
@@ -144,6 +146,7 @@ class Exchange final : public gw_exchange {
   bool has_body() const;
 
   // Request (exchange.cc).
+  void reset(http::Transaction& transaction, WorkerGeneration* generation);
   bool make_slots();
   void walk_request_heads();
   void after_request_heads();
@@ -151,9 +154,6 @@ class Exchange final : public gw_exchange {
   void on_client_body(std::string_view data, bool last);
   void steer_client_reading();
   void stop_request_side();
-  static void pause_ended(void* user, Pause& pause, bool deadline);
-  void resume(FilterPause& pause, bool deadline);
-  Verdict call_resume(const FilterPause& pause);
 
   // Upstream (forward.cc).
   void start_attempt(const gw_attempt* previous);
@@ -182,6 +182,7 @@ class Exchange final : public gw_exchange {
   void answer_error(std::uint32_t from, std::uint32_t status, std::string_view code);
   void answer_local(std::uint32_t from);
   void walk_response_heads(std::uint32_t from);
+  void drop_streams();
   void send_answer();
   void send_local();
   void send_stream();
@@ -243,8 +244,9 @@ class Exchange final : public gw_exchange {
   std::string_view local_body_;
   std::string large_body_;  // a local body too large for the arena
   std::string_view error_code_;
-  gw_stream* stream_ = nullptr;      // begun, not yet detached
-  std::uint32_t response_from_ = 0;  // filters below this one see the answer
+  gw_stream* stream_ = nullptr;           // begun, not yet detached
+  gw_stream* replaced_stream_ = nullptr;  // by the callback that runs
+  std::uint32_t response_from_ = 0;       // filters below this one see the answer
   bool head_sent_ = false;
   bool answer_begun_ = false;  // filters saw its head
   bool bodyless_ = false;      // HEAD, 204, 304: bytes are dropped

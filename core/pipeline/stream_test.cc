@@ -155,6 +155,23 @@ TEST(Stream, ReplacedByAnEarlierFilter) {
   EXPECT_TRUE(world.b.use.idle());
 }
 
+TEST(Stream, ReplacedByAnotherStream) {
+  StreamWorld world;
+  gw_stream* second = nullptr;
+  world.a.response_head = [&](gw_exchange* x, void**) {
+    EXPECT_EQ(stream_api()->begin(x, 202, nullptr, 0, &world.kEvents, &world, &second), GW_OK);
+    EXPECT_EQ(stream_api()->write(second, str("second")), GW_OK);
+    return gw_verdict{GW_REPLIED};
+  };
+  world.start();
+  FakeTransaction& client = world.request();
+  EXPECT_EQ(client.status, 202);
+  EXPECT_EQ(client.stream->written, "second");
+  EXPECT_EQ(world.take_events(), "a:head b:head a:response closed:3 b:complete a:complete");
+  EXPECT_TRUE(world.b.use.idle());
+  EXPECT_EQ(world.a.use.streams, 1u);
+}
+
 TEST(Stream, HeadRequestGetsTheHeadAlone) {
   StreamWorld world;
   world.start();
@@ -176,7 +193,7 @@ TEST(Stream, BegunButNotAnswered) {
   EXPECT_EQ(client.status, 500);
   EXPECT_EQ(world.b.use.misuses, 1u);
   EXPECT_EQ(world.dispatcher.open_streams(), 0u);
-  EXPECT_EQ(world.take_events(), "a:head b:head a:response closed:3 b:complete a:complete");
+  EXPECT_EQ(world.take_events(), "a:head b:head closed:3 a:response b:complete a:complete");
 }
 
 TEST(Stream, OutlivesItsGeneration) {
