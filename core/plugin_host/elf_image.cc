@@ -95,7 +95,7 @@ class Reader {
     auto padded = [align](std::uint64_t size) { return (size + align - 1) / align * align; };
     while (notes->size() >= sizeof(Elf64_Nhdr)) {
       const auto note = load<Elf64_Nhdr>(*notes);
-      const std::uint64_t text_at = sizeof note + padded(note.n_namesz);
+      const std::uint64_t text_at = padded(sizeof note + std::uint64_t{note.n_namesz});
       // Counted without the padding: a section that ends with a note need not be padded.
       if (text_at > notes->size() || note.n_descsz > notes->size() - text_at)
         return "has a damaged note";
@@ -105,7 +105,7 @@ class Reader {
         image.manifest = notes->substr(text_at, note.n_descsz);
         while (!image.manifest.empty() && image.manifest.back() == 0) image.manifest.pop_back();
       }
-      const std::uint64_t next = text_at + padded(note.n_descsz);
+      const std::uint64_t next = padded(text_at + note.n_descsz);
       if (next >= notes->size()) break;
       notes->remove_prefix(next);
     }

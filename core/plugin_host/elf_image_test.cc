@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <fstream>
 #include <functional>
 #include <random>
 #include <string>
@@ -87,6 +88,16 @@ TEST(ElfImage, HasNoManifestWithoutTheNote) {
   auto image = read_elf(TinyElf().bytes([](TinyElf& elf) { elf.note_head.n_type = 2; }));
   ASSERT_TRUE(image.ok()) << image.error();
   EXPECT_EQ(image->manifest, "");
+}
+
+// Notes of 8-byte alignment (.note.gnu.property) count the padding from the note's start.
+TEST(ElfImage, ReadsAProgramWithNotesOfTheCompiler) {
+  std::ifstream file("/proc/self/exe", std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  auto image = read_elf(bytes);
+  ASSERT_TRUE(image.ok()) << image.error();
+  EXPECT_EQ(image->manifest, "");
+  EXPECT_FALSE(image->needed.empty());
 }
 
 TEST(ElfImage, RefusesWhatIsDamaged) {

@@ -80,8 +80,10 @@ base::MetricCell* CoreMetrics::cell(base::MetricType type, const char* name, con
   return at->second;
 }
 
-void CoreMetrics::gauge(const char* name, const char* help, double value) {
-  if (base::MetricCell* at = cell(base::MetricType::kGauge, name, help)) at->set(value);
+void CoreMetrics::gauge(const char* name, const char* help, double value, const char* label,
+                        const char* label_value) {
+  if (base::MetricCell* at = cell(base::MetricType::kGauge, name, help, label, label_value))
+    at->set(value);
 }
 
 void CoreMetrics::total(const char* name, const char* help, double value, const char* label,
@@ -130,6 +132,65 @@ void CoreMetrics::publish_process() {
         cpu_seconds());
 }
 
-void CoreMetrics::publish_http() {}
+void CoreMetrics::publish_http() {
+  using http::HttpMetrics;
+  struct Shown {
+    http::Counter HttpMetrics::*counter;
+    bool gauge;
+    const char* name;
+    const char* help;
+    const char* label = nullptr;
+    const char* value = nullptr;
+  };
+  static constexpr const char* kConnections = "Connections of clients that were refused.";
+  static constexpr const char* kRequests = "Requests that the core ended itself.";
+  static constexpr const char* kUpstream = "Connections to services, by what they do.";
+  static constexpr Shown kAll[] = {
+      {&HttpMetrics::connections_open, true, "gateway_connections", "Open connections of clients."},
+      {&HttpMetrics::connections_accepted, false, "gateway_connections_total",
+       "Connections of clients that were accepted."},
+      {&HttpMetrics::connections_refused_total, false, "gateway_connections_refused_total",
+       kConnections, "reason", "max_connections"},
+      {&HttpMetrics::connections_refused_peer, false, "gateway_connections_refused_total",
+       kConnections, "reason", "max_connections_per_peer"},
+      {&HttpMetrics::accept_pauses, false, "gateway_accept_pauses_total",
+       "Times that accepting rested because descriptors ran out."},
+      {&HttpMetrics::requests, false, "gateway_requests_total", "Requests whose head was whole."},
+      {&HttpMetrics::requests_refused, false, "gateway_requests_ended_total", kRequests, "reason",
+       "refused"},
+      {&HttpMetrics::requests_timed_out, false, "gateway_requests_ended_total", kRequests, "reason",
+       "timed_out"},
+      {&HttpMetrics::requests_aborted, false, "gateway_requests_ended_total", kRequests, "reason",
+       "aborted"},
+      {&HttpMetrics::streams_open, true, "gateway_streams", "Open streams."},
+      {&HttpMetrics::streams_too_slow, false, "gateway_streams_too_slow_total",
+       "Streams that were closed because the client did not read."},
+      {&HttpMetrics::bytes_received, false, "gateway_received_bytes_total",
+       "Bytes received from clients."},
+      {&HttpMetrics::bytes_sent, false, "gateway_sent_bytes_total", "Bytes sent to clients."},
+      {&HttpMetrics::upstream_opened, false, "gateway_upstream_connections_opened_total",
+       "Connections to services that were opened."},
+      {&HttpMetrics::upstream_reused, false, "gateway_upstream_connections_reused_total",
+       "Requests to services over a connection that was open already."},
+      {&HttpMetrics::upstream_idle, true, "gateway_upstream_connections", kUpstream, "state",
+       "idle"},
+      {&HttpMetrics::upstream_busy, true, "gateway_upstream_connections", kUpstream, "state",
+       "busy"},
+      {&HttpMetrics::upstream_waiting, true, "gateway_upstream_waiting",
+       "Requests that wait for a connection to a service."},
+      {&HttpMetrics::upstream_failed, false, "gateway_upstream_failures_total",
+       "Attempts at a service that failed."},
+  };
+  for (const Shown& shown : kAll) {
+    double sum = 0;
+    for (const auto& worker : workers_)
+      sum += static_cast<double>((worker->metrics().*shown.counter).value());
+    if (shown.gauge) {
+      gauge(shown.name, shown.help, sum, shown.label, shown.value);
+    } else {
+      total(shown.name, shown.help, sum, shown.label, shown.value);
+    }
+  }
+}
 
 }  // namespace gw::server

@@ -39,7 +39,8 @@ class CoreMetrics {
   void publish_process();
   base::MetricCell* cell(base::MetricType type, const char* name, const char* help,
                          const char* label = nullptr, const char* value = nullptr);
-  void gauge(const char* name, const char* help, double value);
+  void gauge(const char* name, const char* help, double value, const char* label = nullptr,
+             const char* label_value = nullptr);
   // Of a counter that is kept elsewhere: what it has grown since the last time.
   void total(const char* name, const char* help, double value, const char* label = nullptr,
              const char* label_value = nullptr);

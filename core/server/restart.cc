@@ -2,7 +2,7 @@
 #include "server/restart.h"
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 #include <string>
 #include <string_view>
 
@@ -13,10 +13,16 @@ namespace {
 using settings::Entry;
 using settings::Node;
 
-// Keys of [server] that a new generation brings along. Those about listeners are compared apart.
-constexpr std::array<std::string_view, 7> kFollowed = {"drain_timeout", "languages", "listen",
-                                                       "log_level",     "messages",  "plugin_path",
-                                                       "start_timeout"};
+// Keys of [server] that a reload takes over. Those about listeners are compared apart.
+constexpr std::string_view kFollowed[] = {
+    "body_idle_timeout",  "drain_timeout",    "header_timeout",
+    "idle_timeout",       "languages",        "listen",
+    "log_level",          "max_connections",  "max_connections_per_peer",
+    "max_header_bytes",   "max_header_count", "max_target_bytes",
+    "messages",           "plugin_path",      "request_id",
+    "response_headers",   "start_timeout",    "trusted_proxies",
+    "underscore_headers", "write_timeout",
+};
 
 bool same(const Node& a, const Node& b) {
   if (a.kind != b.kind || a.text != b.text || a.integer != b.integer || a.number != b.number ||
@@ -35,7 +41,7 @@ bool same(const Node& a, const Node& b) {
 template <class Found>
 void differences(const Node& one, const Node* other, Found found) {
   for (const Entry& entry : one.entries) {
-    if (std::find(kFollowed.begin(), kFollowed.end(), entry.key) != kFollowed.end()) continue;
+    if (std::ranges::find(kFollowed, entry.key) != std::end(kFollowed)) continue;
     const Entry* match = other == nullptr ? nullptr : other->find(entry.key);
     if (match == nullptr || !same(entry.value, match->value)) found(entry, match);
   }

@@ -26,7 +26,7 @@ std::string complaints_of(const std::string& running, const std::string& next) {
   return complaints.text();
 }
 
-const std::string kBase = "[server]\nlisten = [\"127.0.0.1:8080\"]\nmax_connections = 100\n";
+const std::string kBase = "[server]\nlisten = [\"127.0.0.1:8080\"]\nworkers = 1\n";
 
 TEST(Restart, IsNotNeededForWhatAReloadTakesOver) {
   EXPECT_EQ(complaints_of(kBase, kBase), "");
@@ -35,15 +35,14 @@ TEST(Restart, IsNotNeededForWhatAReloadTakesOver) {
 
 TEST(Restart, IsNeededForListenersAndLimits) {
   const std::string text = complaints_of(
-      kBase, "[server]\nlisten = [\"127.0.0.1:8081\"]\nmax_connections = 200\nidle_timeout = 5\n");
+      kBase, "[server]\nlisten = [\"127.0.0.1:8081\"]\nworkers = 2\nwatchdog_ms = 5\n");
   EXPECT_NE(text.find("x.toml:2:"), std::string::npos) << text;
   EXPECT_NE(text.find("listener 127.0.0.1:8081 is new or changed"), std::string::npos) << text;
   EXPECT_NE(text.find("listener 127.0.0.1:8080 is gone"), std::string::npos) << text;
-  EXPECT_NE(text.find("x.toml:3:1: [server] max_connections has changed"), std::string::npos)
-      << text;
-  EXPECT_NE(text.find("x.toml:4:1: [server] idle_timeout has changed"), std::string::npos) << text;
+  EXPECT_NE(text.find("x.toml:3:1: [server] workers has changed"), std::string::npos) << text;
+  EXPECT_NE(text.find("x.toml:4:1: [server] watchdog_ms has changed"), std::string::npos) << text;
   EXPECT_NE(complaints_of(kBase, "[server]\nlisten = [\"127.0.0.1:8080\"]\n")
-                .find("x.toml:1:2: [server] max_connections is gone"),
+                .find("x.toml:1:2: [server] workers is gone"),
             std::string::npos);
 }
 

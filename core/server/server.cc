@@ -18,6 +18,7 @@
 #include "server/commands.h"
 #include "server/core_metrics.h"
 #include "server/descriptors.h"
+#include "server/http_settings.h"
 #include "server/restart.h"
 #include "server/watchdog.h"
 #include "server/worker.h"
@@ -72,8 +73,10 @@ class Server {
   void start_workers() {
     host_.main = &main_;
     host_.worker_count = config_->server.workers;
+    const auto settings = shared_settings();
     for (std::uint32_t i = 0; i < host_.worker_count; ++i) {
-      workers_.push_back(std::make_unique<Worker>(i, *config_, clock_, log_));
+      workers_.push_back(std::make_unique<Worker>(Worker::Environment{clock_, count_, log_},
+                                                  config_->server, settings));
       host_.seats.push_back(std::make_unique<plugin_host::Seat>());
       workers_.back()->take_seat(*host_.seats.back());
     }
@@ -82,6 +85,10 @@ class Server {
     if (config_->server.watchdog_ms > 0) watchdog_.emplace(host_, config_->server.watchdog_ms);
     metrics_.emplace(host_, *generations_, libraries_, workers_);
     metrics_->publish_lag_of(watchdog_ ? &*watchdog_ : nullptr);
+  }
+
+  std::shared_ptr<const http::ServerSettings> shared_settings() const {
+    return std::make_shared<http::ServerSettings>(server_settings(config_));
   }
 
   void watch_signals() {
@@ -113,16 +120,18 @@ class Server {
   void listen() {
     if (ending_ > 0) return;
     for (std::size_t i = 0; i < sockets_.size(); ++i) {
+      const http::ListenerInfo info{config_->listeners[i].name, static_cast<std::uint32_t>(i),
+                                    sockets_[i]->unix_socket()};
       for (auto& worker : workers_) {
         auto fd = sockets_[i]->for_worker();
         if (!fd) return fail(fd.error());
-        worker->loop().post([this, &worker, fd = *fd, i, address = sockets_[i]->address()] {
-          worker->listen(fd, config_->listeners[i], static_cast<std::uint32_t>(i), address);
+        worker->loop().post([this, &worker, fd = *fd, info] {
+          if (auto listens = worker->listen(fd, info); !listens)
+            main_.post([this, why = listens.error()] { fail(why); });
         });
       }
-      log_.info("gateway", sockets_[i]->unix_socket()
-                               ? "listening on " + sockets_[i]->address()
-                               : "listening on http://" + sockets_[i]->address());
+      const char* scheme = sockets_[i]->unix_socket() ? "" : "http://";
+      log_.info("gateway", "listening on " + (scheme + sockets_[i]->address()));
     }
     log_.info("gateway", "serving");
   }
@@ -152,6 +161,9 @@ class Server {
       if (!number) return reloaded(Reason{number.error()});
       config_ = next;
       log_.set_level(config_->server.log_level);
+      for (auto& worker : workers_)
+        worker->loop().post(
+            [&worker, settings = shared_settings()] { worker->set_settings(settings); });
       reloaded(std::nullopt);
     });
   }
@@ -172,23 +184,21 @@ class Server {
     ++ending_;
     if (ending_ > 2) ::_exit(kFailure);
     if (ending_ == 2) {
-      log_.warn("gateway", "asked again: cutting what is under way");
-      return cut();
+      log_.warn("gateway", "asked to end again: cutting what is under way");
+      generations_->hurry();
+      return drain(0);
     }
-    log_.info("gateway", "draining: no new connections, at most " +
-                             std::to_string(config_->server.drain_timeout_ms) + " ms");
+    log_.info("gateway",
+              "draining for at most " + std::to_string(config_->server.drain_timeout_ms) + " ms");
     metrics_->draining();
-    deadline_.start(
-        main_, config_->server.drain_timeout_ms, 0,
-        [](void* self) {
-          static_cast<Server*>(self)->log_.warn("gateway", "drain_timeout is over");
-          static_cast<Server*>(self)->cut();
-        },
-        this);
     connections_left_ = workers_.size();
+    drain(config_->server.drain_timeout_ms);
+  }
+
+  void drain(std::uint32_t deadline_ms) {
     for (auto& worker : workers_) {
-      worker->loop().post([this, &worker] {
-        worker->drain([this] {
+      worker->loop().post([this, &worker, deadline_ms] {
+        worker->drain(deadline_ms, [this] {
           main_.post([this] {
             if (--connections_left_ == 0) end_generations();
           });
@@ -197,14 +207,8 @@ class Server {
     }
   }
 
-  void cut() {
-    generations_->hurry();
-    for (auto& worker : workers_) worker->loop().post([&worker] { worker->cut(); });
-  }
-
   void end_generations() {
     if (std::exchange(generations_end_, true)) return;
-    deadline_.cancel();
     generations_->shut_down([this] { main_.stop(); });
   }
 
@@ -214,7 +218,6 @@ class Server {
     metrics_.reset();
     hangup_.reset();
     ends_.clear();
-    for (auto& worker : workers_) worker->loop().stop();
     for (auto& worker : workers_) worker->join();
   }
 
@@ -228,6 +231,7 @@ class Server {
   base::SystemClock clock_;
   base::MetricsRegistry registry_{config_->server.max_metric_series};
   base::HealthRegistry health_;
+  http::ConnectionCount count_;
   net::Loop main_;
   std::vector<std::unique_ptr<net::ListenSocket>> sockets_;
   plugin_host::Host host_{log_, clock_, registry_, health_};
@@ -238,7 +242,6 @@ class Server {
   std::optional<CoreMetrics> metrics_;
   std::unique_ptr<net::SignalWatch> hangup_;
   std::vector<std::unique_ptr<net::SignalWatch>> ends_;
-  net::Timer deadline_;
   std::size_t connections_left_ = 0;
   int ending_ = 0;  // how often it was asked for
   bool generations_end_ = false;

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/worker.h"
+
+#include <csignal>
+#include <utility>
+
+#include "server/http_settings.h"
+
+namespace gw::server {
+
+Worker::Worker(const Environment& environment, const config::ServerConfig& config,
+               std::shared_ptr<const http::ServerSettings> settings)
+    : calls_(loop_),
+      upstream_(http::make_upstream_pool(loop_, upstream_limits(config))),
+      scheduler_(loop_),
+      dispatcher_({*upstream_, environment.clock, scheduler_, environment.log},
+                  dispatcher_options(config)),
+      connections_(
+          {loop_, dispatcher_, environment.count, metrics_, environment.clock, environment.log},
+          std::move(settings)) {}
+
+Worker::~Worker() {
+  GW_CHECK(!thread_.joinable());
+}
+
+void Worker::take_seat(plugin_host::Seat& seat) {
+  seat.loop = &loop_;
+  seat.calls = &calls_;
+  seat.dispatcher = &dispatcher_;
+}
+
+void Worker::start() {
+  // Signals are the main thread's: a worker starts with all of them blocked.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { loop_.run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void Worker::join() {
+  loop_.stop();
+  thread_.join();
+}
+
+base::Status Worker::listen(int fd, const http::ListenerInfo& listener) {
+  return connections_.add_listener(fd, listener);
+}
+
+void Worker::set_settings(std::shared_ptr<const http::ServerSettings> settings) {
+  connections_.set_settings(std::move(settings));
+}
+
+void Worker::drain(std::uint32_t deadline_ms, std::function<void()> done) {
+  if (drained_ == nullptr) drained_ = std::move(done);
+  upstream_->close_idle();
+  connections_.drain(deadline_ms, [this] { drained_(); });
+}
+
+}  // namespace gw::server
