@@ -6,7 +6,6 @@
 #include <cstring>
 #include <string>
 
-#include "base/check.h"
 #include "http/canonical_path.h"
 #include "pipeline/dispatcher.h"
 
