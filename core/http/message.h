@@ -15,6 +15,8 @@ bool same_name(std::string_view a, std::string_view b);
 // RFC 9110 5.1 token; RFC 9110 5.5 field value (visible, space, tab, obs-text refused).
 bool is_field_name(std::string_view name);
 bool is_field_value(std::string_view value);
+// As is_field_value, but with bytes from 0x80 on (obs-text), which strangers do send.
+bool is_received_value(std::string_view value);
 // Fields that frame a message or belong to one connection (RFC 9110 7.6.1): never set by a filter.
 bool is_framing_name(std::string_view name);
 
@@ -62,11 +64,12 @@ enum class Framing : std::uint8_t {
 struct RequestHead {
   explicit RequestHead(base::Arena& arena) : fields(arena) {}
   std::string_view method;
-  std::string_view path;       // canonical (canonical_path.h)
-  std::string_view query;      // without '?'
-  bool has_query = false;      // "/a?" keeps its '?'
-  std::string_view authority;  // checked Host, or the authority of an absolute-form target
-  std::uint8_t minor = 1;      // HTTP/1.x
+  std::string_view path;        // canonical (canonical_path.h)
+  std::string_view query;       // without '?'
+  bool has_query = false;       // "/a?" keeps its '?'
+  std::string_view authority;   // checked Host, or the authority of an absolute-form target
+  std::string_view request_id;  // also sent as X-Request-Id; empty when switched off
+  std::uint8_t minor = 1;       // HTTP/1.x
   Framing framing = Framing::kNone;
   std::uint64_t content_length = 0;
   bool expects_continue = false;

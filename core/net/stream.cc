@@ -262,7 +262,10 @@ void Stream::enqueue(std::string_view data) {
     queue_->bytes += part;
     data.remove_prefix(part);
   }
-  if (idle && queue_->bytes > 0) write_queue();
+  if (!idle || queue_->bytes == 0) return;
+  took_some_ = false;
+  write_queue();
+  events_->on_queued();
 }
 
 void Stream::write_queue() {

@@ -27,7 +27,10 @@ class StreamEvents {
   virtual void on_end() = 0;      // the peer sends no more; writing may still work
   virtual void on_broken() = 0;   // reset, or a write failed; only close() is left
   virtual void on_drained() = 0;  // the queue fell below kLowWater after write() said false
-  virtual void on_closed() = 0;   // last of all: the memory may go
+  // The socket took less than it was given: bytes wait in the queue. The one event that comes
+  // inside a call of the owner's (write, flush): start a timer, do nothing else.
+  virtual void on_queued() {}
+  virtual void on_closed() = 0;  // last of all: the memory may go
 
  protected:
   ~StreamEvents() = default;
@@ -57,7 +60,10 @@ class Stream {
   void flush();
   // Bytes that the socket has not taken yet.
   std::size_t unsent() const { return queued() + gathered(); }
-  // Grows with every byte that the socket took from the queue: progress of a slow peer.
+  bool blocked() const { return queued() > 0; }
+  // on_drained will follow; call it while blocked().
+  void tell_when_drained() { above_high_water_ = true; }
+  // Did the socket take bytes from the queue since this was last asked? Progress of a slow peer.
   bool took_some();
   bool broken() const { return broken_; }
 

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// BodyDecoder: where a body ends, and the bytes between (RFC 9112 6 and 7). Strict: chunk sizes of
+// at most 16 digits (leading zeros count), bounded extensions, trailers read and dropped within
+// bounds, CRLF only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "http/message.h"
+
+namespace gw::http {
+
+class BodyDecoder {
+ public:
+  static constexpr std::uint32_t kMostExtensionBytes = 4096;  // of a whole body
+  static constexpr std::uint32_t kMostTrailerBytes = 8192;
+
+  enum class Result {
+    kData,  // `data` was found; call again with the rest
+    kMore,  // the input is used up
+    kEnd,   // the body is over; what is left of the input belongs to the next message
+    kBad
+  };
+
+  void start(Framing framing, std::uint64_t content_length);
+  // Takes from the front of `input`; `data` is a view into it. kEnd may come with data.
+  Result next(std::string_view& input, std::string_view& data);
+  bool ended() const { return state_ == State::kEnded; }
+  // Bytes that are certain to come; 0 when that is not known.
+  std::uint64_t left() const { return state_ == State::kLength ? left_ : 0; }
+  bool until_close() const { return state_ == State::kUntilClose; }
+
+ private:
+  enum class State : std::uint8_t {
+    kEnded,
+    kLength,
+    kUntilClose,
+    kSize,        // first digit of a chunk size
+    kSizeMore,    // further digits
+    kExtension,   // after ';'
+    kQuoted,      // in a quoted string of an extension
+    kQuotedPair,  // after '\' in it
+    kSizeLf,      // LF behind the size line
+    kChunk,       // chunk data
+    kChunkCr,     // CR behind it
+    kChunkLf,
+    kTrailer,      // start of a trailer line, or of the last CRLF
+    kTrailerLine,  // in a trailer line
+    kTrailerLf,    // LF behind one
+    kLastLf        // LF of the last CRLF
+  };
+  bool take_framing(unsigned char byte);
+  bool take_size(unsigned char byte);
+  bool take_trailer(unsigned char byte);
+
+  State state_ = State::kEnded;
+  std::uint8_t digits_ = 0;
+  std::uint32_t extension_bytes_ = 0;
+  std::uint32_t trailer_bytes_ = 0;
+  std::uint64_t left_ = 0;
+};
+
+}  // namespace gw::http

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/field_names.h"
+
+namespace gw::http {
+
+namespace {
+
+struct Name {
+  std::string_view text;
+  Known known;
+};
+
+constexpr Name kNames[] = {
+    {"te", Known::kHopByHop},
+    {"via", Known::kOther},
+    {"host", Known::kHost},
+    {"date", Known::kDate},
+    {"expect", Known::kExpect},
+    {"trailer", Known::kHopByHop},
+    {"upgrade", Known::kUpgrade},
+    {"forwarded", Known::kForwarded},
+    {"x-real-ip", Known::kXRealIp},
+    {"connection", Known::kConnection},
+    {"keep-alive", Known::kHopByHop},
+    {"x-request-id", Known::kXRequestId},
+    {"content-length", Known::kContentLength},
+    {"x-forwarded-for", Known::kXForwardedFor},
+    {"x-forwarded-host", Known::kXForwardedHost},
+    {"x-forwarded-port", Known::kXForwardedPort},
+    {"proxy-connection", Known::kHopByHop},
+    {"x-forwarded-proto", Known::kXForwardedProto},
+    {"transfer-encoding", Known::kTransferEncoding},
+    {"proxy-authenticate", Known::kHopByHop},
+    {"proxy-authorization", Known::kHopByHop},
+    // Spring Cloud Gateway's RemoveHopByHopHeadersFilter.
+    {"x-application-context", Known::kHopByHop},
+};
+constexpr std::string_view kForwardedPrefix = "x-forwarded-";
+
+constexpr char fold(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
+
+}  // namespace
+
+Known known_field(std::string_view name) {
+  if (name.empty()) return Known::kOther;
+  const char first = fold(name[0]);
+  for (const Name& candidate : kNames) {
+    if (candidate.text.size() == name.size() && candidate.text[0] == first &&
+        same_name(candidate.text, name)) {
+      return candidate.known;
+    }
+  }
+  if (first == 'x' && name.size() > kForwardedPrefix.size() &&
+      same_name(name.substr(0, kForwardedPrefix.size()), kForwardedPrefix)) {
+    return Known::kXForwarded;
+  }
+  return Known::kOther;
+}
+
+std::string_view trim_blanks(std::string_view text) {
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+void ConnectionTokens::take(std::string_view value) {
+  while (!value.empty()) {
+    const std::size_t comma = value.find(',');
+    const std::string_view token = trim_blanks(value.substr(0, comma));
+    value = comma == std::string_view::npos ? std::string_view() : value.substr(comma + 1);
+    if (token.empty()) continue;
+    if (!is_field_name(token)) {
+      ok_ = false;
+    } else if (same_name(token, "close")) {
+      close_ = true;
+    } else if (same_name(token, "keep-alive")) {
+      keep_alive_ = true;
+    } else if (same_name(token, "upgrade")) {
+      upgrade_ = true;
+    } else if (count_ < kMost) {
+      names_[count_++] = token;
+    } else {
+      ok_ = false;
+    }
+  }
+}
+
+void ConnectionTokens::strip(FieldList& fields) const {
+  for (std::uint32_t i = 0; i < count_; ++i) fields.remove(names_[i]);
+}
+
+bool parse_length(std::string_view text, std::uint64_t& out) {
+  constexpr std::size_t kMostDigits = 18;
+  if (text.empty() || text.size() > kMostDigits) return false;
+  std::uint64_t value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return false;
+    value = value * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  out = value;
+  return true;
+}
+
+}  // namespace gw::http

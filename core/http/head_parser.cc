@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/head_parser.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace gw::http {
+
+struct HeadCallbacks {
+  static HeadParser& self(llhttp_t* parser) { return *static_cast<HeadParser*>(parser->data); }
+  static int url(llhttp_t* parser, const char* at, std::size_t size) {
+    self(parser).extend(self(parser).target_, at, size);
+    return 0;
+  }
+  static int status(llhttp_t* parser, const char* at, std::size_t size) {
+    self(parser).extend(self(parser).reason_, at, size);
+    return 0;
+  }
+  static int name(llhttp_t* parser, const char* at, std::size_t size) {
+    HeadParser& head = self(parser);
+    head.past_first_line_ = true;
+    if (!head.in_name_ && !head.add_line()) return HPE_USER;
+    head.in_name_ = true;
+    head.extend(head.lines_[head.line_count_ - 1].name, at, size);
+    return 0;
+  }
+  static int name_complete(llhttp_t* parser) {
+    self(parser).in_name_ = false;
+    return 0;
+  }
+  static int value(llhttp_t* parser, const char* at, std::size_t size) {
+    HeadParser& head = self(parser);
+    if (head.line_count_ == 0) return HPE_USER;
+    head.extend(head.lines_[head.line_count_ - 1].value, at, size);
+    return 0;
+  }
+  static int version_complete(llhttp_t* parser) {
+    self(parser).past_first_line_ = true;
+    return 0;
+  }
+  static int headers_complete(llhttp_t*) { return HPE_PAUSED; }
+
+  static const llhttp_settings_t& settings() {
+    static const llhttp_settings_t table = [] {
+      llhttp_settings_t out;
+      llhttp_settings_init(&out);
+      out.on_url = url;
+      out.on_status = status;
+      out.on_header_field = name;
+      out.on_header_field_complete = name_complete;
+      out.on_header_value = value;
+      out.on_version_complete = version_complete;
+      out.on_headers_complete = headers_complete;
+      return out;
+    }();
+    return table;
+  }
+};
+
+void HeadParser::start(bool request, base::Arena& arena, std::uint32_t max_fields) {
+  llhttp_init(&parser_, request ? HTTP_REQUEST : HTTP_RESPONSE, &HeadCallbacks::settings());
+  parser_.data = this;
+  arena_ = &arena;
+  lines_ = nullptr;
+  seen_ = head_bytes_ = 0;
+  line_count_ = line_capacity_ = 0;
+  max_fields_ = max_fields;
+  target_ = reason_ = {};
+  in_name_ = past_first_line_ = too_many_ = false;
+}
+
+bool HeadParser::add_line() {
+  if (line_count_ == max_fields_) {
+    too_many_ = true;
+    return false;
+  }
+  if (line_count_ == line_capacity_) {
+    constexpr std::uint32_t kFirst = 32;
+    const std::uint32_t capacity = line_capacity_ == 0 ? kFirst : line_capacity_ * 2;
+    auto* lines = static_cast<Line*>(arena_->try_allocate(capacity * sizeof(Line)));
+    if (lines == nullptr) {
+      too_many_ = true;
+      return false;
+    }
+    if (line_count_ > 0) std::memcpy(static_cast<void*>(lines), lines_, line_count_ * sizeof(Line));
+    lines_ = lines;
+    line_capacity_ = capacity;
+  }
+  lines_[line_count_++] = Line{};
+  return true;
+}
+
+// A span that goes over several reads is in one piece all the same, because the text is.
+void HeadParser::extend(Span& span, const char* at, std::size_t size) {
+  const auto offset = static_cast<std::uint32_t>(at - text_);
+  if (span.size == 0) span.offset = offset;
+  span.size = offset + static_cast<std::uint32_t>(size) - span.offset;
+}
+
+HeadParser::Result HeadParser::feed(const char* text, std::size_t size) {
+  text_ = text;
+  const llhttp_errno_t error = llhttp_execute(&parser_, text + seen_, size - seen_);
+  if (error == HPE_OK) {
+    seen_ = size;
+    return Result::kMore;
+  }
+  if (error != HPE_PAUSED) return too_many_ ? Result::kTooManyFields : Result::kBad;
+  head_bytes_ = static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - text);
+  seen_ = head_bytes_;
+  for (std::uint32_t i = 0; i < line_count_; ++i) {
+    Span& value = lines_[i].value;
+    const auto blank = [&](std::uint32_t at) { return text[at] == ' ' || text[at] == '\t'; };
+    while (value.size > 0 && blank(value.offset + value.size - 1)) --value.size;
+    while (value.size > 0 && blank(value.offset)) {
+      ++value.offset;
+      --value.size;
+    }
+  }
+  return Result::kDone;
+}
+
+std::string_view HeadParser::method() const {
+  return llhttp_method_name(static_cast<llhttp_method_t>(parser_.method));
+}
+
+}  // namespace gw::http

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// HeadParser: the head of a request or an answer, by llhttp with every lenient flag off, as offsets
+// into the message's text. The caller keeps that text in one piece and may move it between calls.
+// Bodies are body_decoder.h's.
+#pragma once
+
+#include <llhttp.h>
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/arena.h"
+
+namespace gw::http {
+
+class HeadParser {
+ public:
+  struct Span {
+    std::uint32_t offset = 0;
+    std::uint32_t size = 0;
+    std::string_view in(const char* text) const { return {text + offset, size}; }
+  };
+  struct Line {
+    Span name;
+    Span value;  // without white space around it
+  };
+  enum class Result { kMore, kDone, kBad, kTooManyFields };
+
+  // Lines are kept in `arena`.
+  void start(bool request, base::Arena& arena, std::uint32_t max_fields);
+  // `text` is all of the message so far, `size` bytes, of which earlier calls saw `seen()`.
+  Result feed(const char* text, std::size_t size);
+
+  std::size_t seen() const { return seen_; }
+  // Once kDone:
+  std::size_t head_bytes() const { return head_bytes_; }
+  std::string_view method() const;  // requests
+  Span target() const { return target_; }
+  Span reason() const { return reason_; }
+  std::uint16_t status() const { return parser_.status_code; }
+  std::uint8_t major() const { return parser_.http_major; }
+  std::uint8_t minor() const { return parser_.http_minor; }
+  std::uint32_t line_count() const { return line_count_; }
+  const Line& line(std::uint32_t i) const { return lines_[i]; }
+  // The request line was seen whole.
+  bool past_first_line() const { return past_first_line_; }
+  // Why kBad, for the log.
+  const char* problem() const { return llhttp_errno_name(llhttp_get_errno(&parser_)); }
+
+ private:
+  friend struct HeadCallbacks;
+  bool add_line();
+  void extend(Span& span, const char* at, std::size_t size);
+
+  llhttp_t parser_;
+  base::Arena* arena_ = nullptr;
+  Line* lines_ = nullptr;
+  const char* text_ = nullptr;  // during feed()
+  std::size_t seen_ = 0;
+  std::size_t head_bytes_ = 0;
+  std::uint32_t line_count_ = 0;
+  std::uint32_t line_capacity_ = 0;
+  std::uint32_t max_fields_ = 0;
+  Span target_;
+  Span reason_;
+  bool in_name_ = false;
+  bool past_first_line_ = false;
+  bool too_many_ = false;
+};
+
+}  // namespace gw::http

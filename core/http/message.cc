@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/message.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace gw::http {
+
+namespace {
+
+constexpr std::array<bool, 256> make_token_table() {
+  std::array<bool, 256> table{};
+  for (int c = '0'; c <= '9'; ++c) table[static_cast<std::size_t>(c)] = true;
+  for (int c = 'a'; c <= 'z'; ++c) table[static_cast<std::size_t>(c)] = true;
+  for (int c = 'A'; c <= 'Z'; ++c) table[static_cast<std::size_t>(c)] = true;
+  for (const char c :
+       {'!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~'}) {
+    table[static_cast<unsigned char>(c)] = true;
+  }
+  return table;
+}
+constexpr std::array<bool, 256> kToken = make_token_table();
+
+constexpr unsigned char fold(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte >= 'A' && byte <= 'Z' ? static_cast<unsigned char>(byte + 32) : byte;
+}
+
+// RFC 9110 7.6.1, and what Spring Cloud Gateway removes beside it.
+constexpr std::string_view kFramingNames[] = {"connection",
+                                              "content-length",
+                                              "expect",
+                                              "host",
+                                              "keep-alive",
+                                              "proxy-connection",
+                                              "proxy-authenticate",
+                                              "proxy-authorization",
+                                              "te",
+                                              "trailer",
+                                              "transfer-encoding",
+                                              "upgrade"};
+
+}  // namespace
+
+bool same_name(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a[i] != b[i] && fold(a[i]) != fold(b[i])) return false;
+  }
+  return true;
+}
+
+bool is_field_name(std::string_view name) {
+  if (name.empty()) return false;
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return kToken[static_cast<unsigned char>(c)]; });
+}
+
+bool is_field_value(std::string_view value) {
+  return std::all_of(value.begin(), value.end(),
+                     [](char c) { return (c >= 0x20 && c < 0x7f) || c == '\t'; });
+}
+
+bool is_received_value(std::string_view value) {
+  return std::all_of(value.begin(), value.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte >= 0x20 && byte != 0x7f) || c == '\t';
+  });
+}
+
+bool is_framing_name(std::string_view name) {
+  return std::any_of(std::begin(kFramingNames), std::end(kFramingNames),
+                     [name](std::string_view known) { return same_name(name, known); });
+}
+
+const Field* FieldList::find(std::string_view name, std::uint32_t nth) const {
+  for (const Field& field : *this) {
+    if (same_name(field.name, name) && nth-- == 0) return &field;
+  }
+  return nullptr;
+}
+
+bool FieldList::add(std::string_view name, std::string_view value) {
+  if (size_ == kMost) return false;
+  if (size_ == capacity_) {
+    constexpr std::uint32_t kFirst = 16;
+    const std::uint32_t capacity = capacity_ == 0 ? kFirst : capacity_ * 2;
+    auto* fields = static_cast<Field*>(arena_->try_allocate(capacity * sizeof(Field)));
+    if (fields == nullptr) return false;
+    if (size_ > 0) std::memcpy(static_cast<void*>(fields), fields_, size_ * sizeof(Field));
+    fields_ = fields;
+    capacity_ = capacity;
+  }
+  fields_[size_++] = Field{name, value};
+  return true;
+}
+
+std::uint32_t FieldList::remove(std::string_view name) {
+  std::uint32_t kept = 0;
+  for (std::uint32_t i = 0; i < size_; ++i) {
+    if (!same_name(fields_[i].name, name)) fields_[kept++] = fields_[i];
+  }
+  const std::uint32_t removed = size_ - kept;
+  size_ = kept;
+  return removed;
+}
+
+}  // namespace gw::http

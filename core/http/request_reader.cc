@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/request_reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "http/canonical_path.h"
+#include "http/field_names.h"
+#include "net/address.h"
+
+namespace gw::http {
+
+namespace {
+
+constexpr std::string_view kMethods[] = {"GET",   "HEAD",   "POST",   "PUT",
+                                         "PATCH", "DELETE", "OPTIONS"};
+constexpr std::size_t kMostRequestIdBytes = 128;
+constexpr std::size_t kMostForwardedHops = 64;
+
+bool is_request_id(std::string_view id) {
+  return !id.empty() && id.size() <= kMostRequestIdBytes &&
+         std::all_of(id.begin(), id.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                  c == '-' || c == '_' || c == '.' || c == ':';
+         });
+}
+
+// One request, read once: collects what the lines say, then judges.
+class Reader {
+ public:
+  Reader(const HeadParser& parsed, const char* text, const ServerSettings& settings,
+         const Sender& sender, RequestHead& out)
+      : parsed_(parsed), text_(text), settings_(settings), sender_(sender), out_(out) {}
+
+  RequestFacts run();
+
+ private:
+  bool refuse(std::uint16_t status, std::string_view problem) {
+    facts_.status = status;
+    facts_.problem = problem;
+    return false;
+  }
+  bool read_request_line();
+  bool read_lines();
+  bool read_line(std::string_view name, std::string_view value);
+  bool settle_framing();
+  bool settle_host();
+  bool settle_expect();
+  void settle_upgrade();
+  bool put_in_own_fields();
+  bool add_forwarded_for();
+  void believe_proxies();
+  bool add(std::string_view name, std::string_view value) {
+    return out_.fields.add(name, value) || refuse(431, "too many header lines");
+  }
+  std::string_view join(std::string_view a, std::string_view b, std::string_view c);
+
+  const HeadParser& parsed_;
+  const char* text_;
+  const ServerSettings& settings_;
+  const Sender& sender_;
+  RequestHead& out_;
+  RequestFacts facts_;
+  ConnectionTokens connection_;
+  std::string_view host_;
+  std::string_view length_;
+  std::string_view coding_;
+  std::string_view expect_;
+  std::string_view upgrade_;
+  std::string_view forwarded_for_;
+  std::string_view forwarded_proto_;
+  std::string_view request_id_;
+  std::uint32_t hosts_ = 0;
+  std::uint32_t lengths_ = 0;
+  std::uint32_t codings_ = 0;
+  std::uint32_t expects_ = 0;
+  bool forwarded_host_ = false;
+  bool forwarded_port_ = false;
+};
+
+RequestFacts Reader::run() {
+  facts_.client_address = sender_.address;
+  if (!read_request_line() || !read_lines() || !settle_framing() || !settle_host() ||
+      !settle_expect()) {
+    return facts_;
+  }
+  if (!connection_.ok()) {
+    refuse(400, "a malformed Connection field");
+    return facts_;
+  }
+  facts_.keep_alive = !connection_.close() && (out_.minor >= 1 || connection_.keep_alive());
+  settle_upgrade();
+  connection_.strip(out_.fields);
+  put_in_own_fields();
+  return facts_;
+}
+
+// llhttp is lenient here: exactly `method SP target SP HTTP/1.x CRLF` passes.
+bool Reader::read_request_line() {
+  out_.method = parsed_.method();
+  const std::size_t method_size = out_.method.size();
+  const HeadParser::Span target = parsed_.target();
+  const std::size_t head = parsed_.head_bytes();
+  const std::size_t end = target.offset + target.size;
+  constexpr std::string_view kVersionLine = " HTTP/1.x\r\n";
+  if (target.offset != method_size + 1 || end + kVersionLine.size() > head ||
+      std::memcmp(text_, out_.method.data(), method_size) != 0 || text_[method_size] != ' ' ||
+      std::memcmp(text_ + end, kVersionLine.data(), kVersionLine.size() - 3) != 0 ||
+      text_[end + kVersionLine.size() - 2] != '\r') {
+    return refuse(400, "a malformed request line");
+  }
+  const char minor = text_[end + kVersionLine.size() - 3];
+  if (minor != '0' && minor != '1') return refuse(400, "a version that is not HTTP/1.0 or 1.1");
+  out_.minor = minor == '1' ? 1 : 0;
+  if (std::find(std::begin(kMethods), std::end(kMethods), out_.method) == std::end(kMethods)) {
+    return refuse(400, "a method that is not served");
+  }
+  const std::string_view raw = target.in(text_);
+  if (raw.size() > settings_.limits.max_target_bytes) return refuse(414, "too long a target");
+  const Target parts = parse_target(raw, out_.method, out_.fields.arena());
+  out_.path = parts.path;
+  out_.query = parts.query;
+  out_.has_query = parts.has_query;
+  if (parts.absolute_form) out_.authority = parts.authority;
+  if (parts.problem != nullptr) return refuse(400, parts.problem);
+  return true;
+}
+
+bool Reader::read_lines() {
+  for (std::uint32_t i = 0; i < parsed_.line_count(); ++i) {
+    const HeadParser::Line& line = parsed_.line(i);
+    const std::string_view name = line.name.in(text_);
+    const std::string_view value = line.value.in(text_);
+    if (!is_field_name(name)) return refuse(400, "a malformed field name");
+    if (!is_received_value(value)) return refuse(400, "a control character in a field");
+    // Services that turn '-' into '_' would take it for the other name.
+    if (name.find('_') != std::string_view::npos) {
+      if (settings_.limits.refuse_underscores) return refuse(400, "an underscore in a field name");
+      continue;
+    }
+    if (!read_line(name, value)) return false;
+  }
+  return true;
+}
+
+bool Reader::read_line(std::string_view name, std::string_view value) {
+  switch (known_field(name)) {
+    case Known::kHost:
+      ++hosts_;
+      host_ = value;
+      return true;
+    case Known::kConnection:
+      connection_.take(value);
+      return true;
+    case Known::kContentLength:
+      ++lengths_;
+      length_ = value;
+      return true;
+    case Known::kTransferEncoding:
+      ++codings_;
+      coding_ = value;
+      return true;
+    case Known::kExpect:
+      ++expects_;
+      expect_ = value;
+      return true;
+    case Known::kUpgrade:
+      upgrade_ = value;
+      return true;
+    case Known::kHopByHop:
+    case Known::kForwarded:  // not kept up by this gateway, so it would contradict X-Forwarded-*
+      return true;
+    case Known::kXForwardedFor:
+      if (sender_.trusted) {
+        forwarded_for_ = forwarded_for_.empty() ? value : join(forwarded_for_, ", ", value);
+      }
+      return true;
+    case Known::kXForwardedProto:
+      if (!sender_.trusted) return true;
+      forwarded_proto_ = value;
+      return add(name, value);
+    case Known::kXForwardedHost:
+      if (!sender_.trusted) return true;
+      forwarded_host_ = true;
+      return add(name, value);
+    case Known::kXForwardedPort:
+      if (!sender_.trusted) return true;
+      forwarded_port_ = true;
+      return add(name, value);
+    case Known::kXForwarded:
+    case Known::kXRealIp:
+      return sender_.trusted ? add(name, value) : true;
+    case Known::kXRequestId:
+      if (!settings_.request_id) return add(name, value);
+      if (sender_.trusted && is_request_id(value)) request_id_ = value;
+      return true;
+    case Known::kDate:
+    case Known::kOther:
+      break;
+  }
+  return add(name, value);
+}
+
+bool Reader::settle_framing() {
+  if (codings_ > 0) {
+    if (out_.minor == 0) return refuse(400, "Transfer-Encoding in HTTP/1.0");
+    if (lengths_ > 0) return refuse(400, "Transfer-Encoding beside Content-Length");
+    if (codings_ > 1 || !same_name(coding_, "chunked")) {
+      return refuse(400, "a transfer coding that is not chunked alone");
+    }
+    out_.framing = Framing::kChunked;
+    return true;
+  }
+  if (lengths_ == 0) return true;
+  if (lengths_ > 1 || !parse_length(length_, out_.content_length)) {
+    return refuse(400, "a malformed Content-Length");
+  }
+  // "Content-Length: 0" has no body to forward, but is repeated to the upstream as it was said.
+  out_.framing = Framing::kLength;
+  return true;
+}
+
+bool Reader::settle_host() {
+  if (hosts_ > 1) return refuse(400, "more than one Host");
+  if (hosts_ == 0) return out_.minor == 0 || refuse(400, "no Host");
+  if (!is_authority(host_)) return refuse(400, "a malformed Host");
+  if (out_.authority.empty()) out_.authority = host_;
+  return true;
+}
+
+bool Reader::settle_expect() {
+  if (expects_ == 0 || out_.minor == 0) return true;
+  if (expects_ > 1 || !same_name(expect_, "100-continue")) {
+    return refuse(417, "an expectation other than 100-continue");
+  }
+  out_.expects_continue = out_.framing == Framing::kChunked || out_.content_length > 0;
+  return true;
+}
+
+void Reader::settle_upgrade() {
+  if (upgrade_.empty() || !connection_.upgrade() || out_.minor == 0 || out_.method != "GET") return;
+  const Field* version = out_.fields.find("Sec-WebSocket-Version");
+  out_.upgrade_websocket = same_name(upgrade_, "websocket") && version != nullptr &&
+                           version->value == "13" &&
+                           out_.fields.find("Sec-WebSocket-Key") != nullptr;
+}
+
+std::string_view Reader::join(std::string_view a, std::string_view b, std::string_view c) {
+  const std::size_t size = a.size() + b.size() + c.size();
+  auto* memory = static_cast<char*>(out_.fields.arena().try_allocate(size));
+  if (memory == nullptr) return {};
+  std::memcpy(memory, a.data(), a.size());
+  std::memcpy(memory + a.size(), b.data(), b.size());
+  if (!c.empty()) std::memcpy(memory + a.size() + b.size(), c.data(), c.size());
+  return {memory, size};
+}
+
+// The client is the right-most address that no trusted proxy could have made up.
+void Reader::believe_proxies() {
+  if (same_name(forwarded_proto_, "https")) facts_.scheme = "https";
+  std::string_view rest = forwarded_for_;
+  for (std::size_t hop = 0; !rest.empty() && hop < kMostForwardedHops; ++hop) {
+    const std::size_t comma = rest.rfind(',');
+    const std::string_view address =
+        trim_blanks(comma == std::string_view::npos ? rest : rest.substr(comma + 1));
+    if (net::Address::from_ip(address).kind == net::Address::Kind::kNone) return;
+    facts_.client_address = address;
+    if (!settings_.trusted || !settings_.trusted(address)) return;
+    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(0, comma);
+  }
+}
+
+bool Reader::add_forwarded_for() {
+  // A Unix socket has no address to tell.
+  if (sender_.address == "unix") {
+    return forwarded_for_.empty() || add("X-Forwarded-For", forwarded_for_);
+  }
+  return add("X-Forwarded-For", forwarded_for_.empty()
+                                    ? sender_.address
+                                    : join(forwarded_for_, ", ", sender_.address));
+}
+
+bool Reader::put_in_own_fields() {
+  if (sender_.trusted) believe_proxies();
+  if (!add_forwarded_for()) return false;
+  if (forwarded_proto_.empty() && !add("X-Forwarded-Proto", facts_.scheme)) return false;
+  if (!out_.authority.empty()) {
+    if (!forwarded_host_ && !add("X-Forwarded-Host", out_.authority)) return false;
+    const std::size_t colon = out_.authority.rfind(':');
+    const bool has_port = colon != std::string_view::npos && !out_.authority.ends_with(']');
+    const std::string_view port = has_port                   ? out_.authority.substr(colon + 1)
+                                  : facts_.scheme == "https" ? "443"
+                                                             : "80";
+    if (!forwarded_port_ && !add("X-Forwarded-Port", port)) return false;
+  }
+  if (!add("Via", out_.minor == 0 ? "1.0 gateway" : "1.1 gateway")) return false;
+  if (!settings_.request_id) return true;
+  out_.request_id = request_id_.empty() ? sender_.fresh_id : request_id_;
+  return add("X-Request-Id", out_.request_id);
+}
+
+}  // namespace
+
+RequestFacts read_request(const HeadParser& parsed, const char* text,
+                          const ServerSettings& settings, const Sender& sender, RequestHead& out) {
+  return Reader(parsed, text, settings, sender, out).run();
+}
+
+}  // namespace gw::http

@@ -1,0 +1,533 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/server_connection.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "http/error_answer.h"
+#include "http/request_reader.h"
+
+namespace gw::http {
+
+namespace {
+
+constexpr std::uint32_t kLingerMs = 2000;
+constexpr std::uint32_t kMostLingerBytes = 256 * 1024;
+constexpr std::uint32_t kMostStreamInputBytes = 4096;  // what a stream's client may say in vain
+constexpr std::size_t kMostEchoedTarget = 1024;
+
+}  // namespace
+
+static_assert(sizeof(ServerConnection) <= 512, "an idle connection must stay small");
+
+ServerConnection::ServerConnection(ServerConnections& owner, int fd, const net::Address& peer,
+                                   std::shared_ptr<const ListenerInfo> listener,
+                                   bool counted_per_peer)
+    : owner_(&owner),
+      listener_(std::move(listener)),
+      peer_(peer),
+      counted_per_peer_(counted_per_peer) {
+  stream_.adopt(owner.environment_.loop, fd, peer.kind == net::Address::Kind::kUnix, *this);
+  stream_.start_reading();
+  start_timer(settings().limits.header_timeout_ms);
+}
+
+ServerConnection::~ServerConnection() = default;
+
+// ---- The socket's events
+
+void ServerConnection::on_data(char* data, std::size_t size) {
+  metrics().bytes_received.add(size);
+  pump({data, size});
+}
+
+void ServerConnection::on_end() {
+  peer_ended_ = true;
+  switch (mode_) {
+    case Mode::kServing:
+      // A client may end its side and wait for the answer, if all of the request is here.
+      if (transaction_->finished_ || transaction_->body_.ended()) return;
+      abort_transaction();
+      return close();
+    case Mode::kDetached:
+      return stream_lost(kStreamClientGone);
+    case Mode::kLingering:
+      if (!stream_.blocked()) close();
+      return;
+    default:
+      return close();
+  }
+}
+
+void ServerConnection::on_broken() {
+  if (mode_ == Mode::kDetached) return stream_lost(kStreamClientGone);
+  abort_transaction();
+  close();
+}
+
+void ServerConnection::on_drained() {
+  if (mode_ == Mode::kServing && !transaction_->finished_ && transaction_->want_writable_) {
+    transaction_->want_writable_ = false;
+    if (transaction_->sink_ != nullptr) transaction_->sink_->on_writable();
+  } else if (mode_ == Mode::kDetached && full_ && handle_->events_ != nullptr) {
+    full_ = false;
+    handle_->events_->on_writable(handle_->user_);
+  }
+}
+
+void ServerConnection::on_queued() {
+  const bool answering = mode_ == Mode::kServing || mode_ == Mode::kDetached;
+  if (answering && !timer_.active()) start_timer(settings().limits.write_timeout_ms);
+}
+
+void ServerConnection::on_closed() {
+  if (owner_ != nullptr) {
+    release_transaction();
+    owner_->closed(*this);
+    return;
+  }
+  this->~ServerConnection();
+  ::operator delete(this);
+}
+
+// ---- What comes in
+
+void ServerConnection::pump(std::string_view input) {
+  const std::unique_ptr<std::string> held = std::move(rest_);
+  if (held != nullptr) {
+    GW_CHECK(input.empty());
+    input = *held;
+  }
+  pumping_ = true;
+  while (step(input)) {
+  }
+  pumping_ = false;
+  if (mode_ == Mode::kClosing) return;
+  if (!input.empty()) {
+    rest_ = std::make_unique<std::string>(input);
+    stream_.stop_reading();
+  } else if (!peer_ended_) {
+    stream_.start_reading();
+  }
+}
+
+// One step; false when there is nothing to do before something happens.
+bool ServerConnection::step(std::string_view& input) {
+  if (transaction_ != nullptr && transaction_->finished_) {
+    if (mode_ == Mode::kServing) {
+      answer_over();
+      return true;
+    }
+    if (mode_ != Mode::kDraining) release_transaction();
+  }
+  switch (mode_) {
+    case Mode::kIdle:
+      if (input.empty()) return false;
+      begin_request();
+      return true;
+    case Mode::kHead:
+      return feed_head(input);
+    case Mode::kServing:
+      return deliver_body(input);
+    case Mode::kDraining:
+      return drain_body(input);
+    case Mode::kDetached:
+    case Mode::kLingering:
+      dropped_bytes_ += static_cast<std::uint32_t>(input.size());
+      if (!input.empty()) keep_alive_ = false;  // a request behind a stream's is lost
+      input = {};
+      if (mode_ == Mode::kDetached && dropped_bytes_ > kMostStreamInputBytes) {
+        stream_lost(kStreamClientGone);
+      } else if (mode_ == Mode::kLingering && dropped_bytes_ > kMostLingerBytes) {
+        close();
+      }
+      return false;
+    case Mode::kClosing:
+      input = {};
+      return false;
+  }
+  return false;
+}
+
+void ServerConnection::begin_request() {
+  transaction_ = owner_->spare_transactions_.make(*this);
+  mode_ = Mode::kHead;
+  start_timer(settings().limits.header_timeout_ms);
+}
+
+bool ServerConnection::feed_head(std::string_view& input) {
+  ServerTransaction& t = *transaction_;
+  // RFC 9112 2.2: an empty line before a request is ignored.
+  constexpr std::uint8_t kMostSkipped = 4;
+  while (t.text_size_ == 0 && !input.empty() && t.skipped_ < kMostSkipped &&
+         input[0] == (t.skipped_ % 2 == 0 ? '\r' : '\n')) {
+    ++t.skipped_;
+    input.remove_prefix(1);
+  }
+  if (input.empty()) return false;
+
+  const ServerLimits& limits = settings().limits;
+  const std::size_t most = limits.max_header_bytes + limits.max_target_bytes + 64;
+  const std::size_t before = t.text_size_;
+  HeadParser::Result result = HeadParser::Result::kBad;
+  if (before == 0) {  // the usual case: the head is whole in this read, and parsed where it lies
+    result = t.parser_.feed(input.data(), input.size());
+    const std::size_t keep =
+        result == HeadParser::Result::kDone ? t.parser_.head_bytes() : input.size();
+    if (!t.add_text(input.substr(0, std::min(keep, most + 1)),
+                    result == HeadParser::Result::kMore)) {
+      result = HeadParser::Result::kTooManyFields;
+    }
+  } else {
+    if (!t.add_text(input.substr(0, most + 1 - before), true)) {
+      result = HeadParser::Result::kTooManyFields;
+    } else {
+      result = t.parser_.feed(t.text_, t.text_size_);
+    }
+  }
+  std::uint16_t status = 0;
+  if (result == HeadParser::Result::kTooManyFields) {
+    status = 431;
+  } else if (result == HeadParser::Result::kBad) {
+    status = 400;
+  } else {
+    status = t.size_refusal(result == HeadParser::Result::kDone, limits);
+  }
+  if (status != 0) {
+    input = {};
+    refuse(status, status == 400 ? t.parser_.problem() : "too large a head");
+    return true;
+  }
+  if (result == HeadParser::Result::kMore) {
+    input = {};
+    return false;
+  }
+  input.remove_prefix(t.parser_.head_bytes() - before);
+  take_request();
+  return true;
+}
+
+void ServerConnection::take_request() {
+  ServerTransaction& t = *transaction_;
+  t.request_.emplace(t.arena_);
+  char id[32];
+  Sender sender;
+  sender.address = t.peer_.address = peer_.host_text(t.address_);
+  sender.trusted = settings().trusted && settings().trusted(sender.address);
+  if (settings().request_id) sender.fresh_id = t.arena_.copy(owner_->fresh_request_id(id));
+  const RequestFacts facts = read_request(t.parser_, t.text_, settings(), sender, *t.request_);
+  t.peer_.client_address = facts.client_address;
+  t.peer_.scheme = facts.scheme;
+  t.peer_.listener = listener_->name;
+  t.peer_.listener_index = listener_->index;
+  t.started_ns_ = t.loop().now_ns();
+  if (facts.status != 0) return refuse(facts.status, facts.problem);
+  metrics().requests.add();
+  t.keep_alive_ = facts.keep_alive;
+  t.body_.start(t.request_->framing, t.request_->content_length);
+  t.body_limit_ = settings().limits.max_body_bytes;
+  timer_.cancel();
+  mode_ = Mode::kServing;
+  owner_->environment_.handler.on_request(t);
+}
+
+bool ServerConnection::deliver_body(std::string_view& input) {
+  ServerTransaction& t = *transaction_;
+  if (!t.reading_body_ || t.body_told_ || t.sink_ == nullptr) return false;
+  if (t.body_too_large(0)) {
+    body_failed(413, "too large a body");
+    return true;
+  }
+  std::string_view data;
+  if (t.body_.next(input, data) == BodyDecoder::Result::kBad) {
+    body_failed(400, "a malformed chunked body");
+    return true;
+  }
+  const bool last = t.body_.ended();
+  if (data.empty() && !last) return false;
+  if (t.body_too_large(data.size())) {
+    body_failed(413, "too large a body");
+    return true;
+  }
+  t.body_bytes_ += data.size();
+  t.body_moved_ = true;
+  t.body_told_ = last;
+  t.sink_->on_body(data, last);
+  return true;
+}
+
+// The answer is out; what the client still sends of its body is not wanted.
+bool ServerConnection::drain_body(std::string_view& input) {
+  ServerTransaction& t = *transaction_;
+  std::string_view data;
+  const BodyDecoder::Result result = t.body_.next(input, data);
+  if (t.body_.ended()) {
+    release_transaction();
+    go_idle();
+    return true;
+  }
+  dropped_bytes_ += static_cast<std::uint32_t>(data.size());
+  if (result == BodyDecoder::Result::kBad || dropped_bytes_ > settings().limits.max_drain_bytes) {
+    input = {};
+    release_transaction();
+    linger();
+    return true;
+  }
+  return result != BodyDecoder::Result::kMore;
+}
+
+// ---- What goes out
+
+// The handler has lost its request to a body that cannot be read; the client gets an answer, if
+// none has begun.
+void ServerConnection::body_failed(std::uint16_t status, std::string_view problem) {
+  ServerTransaction& t = *transaction_;
+  TransactionSink* sink = std::exchange(t.sink_, nullptr);
+  sink->on_aborted();
+  if (t.head_sent_) return close(true);
+  refuse(status, problem);
+}
+
+void ServerConnection::refuse(std::uint16_t status, std::string_view problem) {
+  ServerTransaction& t = *transaction_;
+  (status == 408 ? metrics().requests_timed_out : metrics().requests_refused).add();
+  const base::Log& log = owner_->environment_.log;
+  if (log.enabled(base::LogLevel::kDebug)) {
+    char address[net::Address::kTextBytes];
+    log.debug("http", "refused a request of " + std::string(peer_.host_text(address)) + " with " +
+                          std::to_string(status) + ": " + std::string(problem));
+  }
+  mode_ = Mode::kServing;
+  t.keep_alive_ = false;
+  ErrorAnswer error;
+  error.status = status;
+  error.code = usual_error_code(status);
+  error.wall_ms = owner_->environment_.clock.wall_ms();
+  std::string_view language;
+  if (t.request_.has_value()) {
+    error.request_id = t.request_->request_id;
+    if (const Field* field = t.request_->fields.find("Accept-Language")) language = field->value;
+    error.path = t.request_->path;
+  }
+  const std::string_view text(t.text_, t.text_size_);
+  const HeadParser::Span target = t.parser_.target();
+  if (error.path.empty() && target.offset < text.size()) {
+    const std::string_view raw =
+        text.substr(target.offset, std::min<std::size_t>(target.size, kMostEchoedTarget));
+    error.path = raw.substr(0, raw.find('?'));
+  }
+  if (settings().text) error.message = settings().text(error.code, language);
+  const std::string_view body = error_body(error, t.arena_);
+  ResponseHead head(t.arena_);
+  head.status = status;
+  head.framing = Framing::kLength;
+  head.content_length = body.size();
+  (void)head.fields.add("Content-Type", kErrorContentType);
+  t.send_head(head);
+  t.send_body(body);
+  t.finish();
+}
+
+// The handler is done with its transaction.
+void ServerConnection::answer_over() {
+  ServerTransaction& t = *transaction_;
+  stream_.flush();
+  if (t.aborted_) return close(t.head_sent_ && t.framing_ == OutFraming::kUntilClose);
+  if (t.keep_alive_ && !t.body_.ended()) {
+    mode_ = Mode::kDraining;
+    dropped_bytes_ = 0;
+    start_timer(settings().limits.body_idle_timeout_ms);
+    return;
+  }
+  const bool keep = t.keep_alive_;
+  const bool whole = t.request_.has_value() && t.body_.ended();
+  release_transaction();
+  if (keep) return go_idle();
+  if (whole && !stream_.blocked()) return close();
+  linger();
+}
+
+void ServerConnection::go_idle() {
+  mode_ = Mode::kIdle;
+  if (peer_ended_ || owner_->draining_) {
+    if (stream_.blocked()) return linger();
+    return close();
+  }
+  start_timer(settings().limits.idle_timeout_ms);
+}
+
+// Closing a socket with unread bytes resets the connection and can destroy the answer on its way:
+// say that nothing follows, and read on for a while.
+void ServerConnection::linger() {
+  if (stream_.broken()) return;  // on_broken follows
+  mode_ = Mode::kLingering;
+  dropped_bytes_ = 0;
+  stream_.end_output();
+  if (peer_ended_ && !stream_.blocked()) return close();
+  start_timer(kLingerMs);
+}
+
+void ServerConnection::close(bool reset) {
+  if (mode_ == Mode::kClosing) return;
+  mode_ = Mode::kClosing;
+  timer_.cancel();
+  rest_.reset();
+  stream_.close(reset);
+}
+
+void ServerConnection::abort_transaction() {
+  if (transaction_ == nullptr || transaction_->finished_) return;
+  transaction_->finished_ = transaction_->aborted_ = true;
+  if (mode_ != Mode::kServing) return;
+  metrics().requests_aborted.add();
+  if (TransactionSink* sink = std::exchange(transaction_->sink_, nullptr)) sink->on_aborted();
+}
+
+void ServerConnection::release_transaction() {
+  if (transaction_ == nullptr) return;
+  owner_->spare_transactions_.destroy(std::exchange(transaction_, nullptr));
+}
+
+// ---- Time
+
+void ServerConnection::schedule() {
+  if (deferred_ || pumping_) return;
+  deferred_ = true;
+  owner_->defer(*this);
+}
+
+void ServerConnection::run_deferred() {
+  deferred_ = false;
+  if (mode_ != Mode::kClosing) pump({});
+}
+
+void ServerConnection::start_timer(std::uint32_t delay_ms) {
+  timer_.start(
+      stream_.loop(), delay_ms, 0,
+      [](void* self) { static_cast<ServerConnection*>(self)->timer_fired(); }, this);
+}
+
+void ServerConnection::timer_fired() {
+  switch (mode_) {
+    case Mode::kHead:
+      return refuse(408, "too slow a head");
+    case Mode::kServing:
+    case Mode::kDetached:
+      return check_progress();
+    case Mode::kLingering:
+      if (stream_.blocked() && stream_.took_some()) return start_timer(kLingerMs);
+      return close();
+    default:
+      return close();
+  }
+}
+
+// Every timeout's length while an answer or a body is under way: did anything move?
+void ServerConnection::check_progress() {
+  const ServerLimits& limits = settings().limits;
+  const bool blocked = stream_.blocked();
+  if (blocked && !stream_.took_some()) {
+    if (mode_ == Mode::kDetached) {
+      metrics().streams_too_slow.add();
+      return stream_lost(kStreamTooSlow);
+    }
+    metrics().requests_timed_out.add();
+    abort_transaction();
+    return close(true);
+  }
+  bool waiting = false;
+  if (mode_ == Mode::kServing) {
+    ServerTransaction& t = *transaction_;
+    waiting = t.reading_body_ && t.sink_ != nullptr && !t.body_.ended();
+    if (waiting && !std::exchange(t.body_moved_, false)) return body_failed(408, "too slow a body");
+  }
+  if (waiting) {
+    start_timer(limits.body_idle_timeout_ms);
+  } else if (blocked) {
+    start_timer(limits.write_timeout_ms);
+  }
+}
+
+// ---- The end of the process
+
+void ServerConnection::drain() {
+  if (mode_ == Mode::kIdle) return close();
+  if (mode_ == Mode::kDetached && handle_->events_ != nullptr &&
+      handle_->events_->on_drain != nullptr) {
+    handle_->events_->on_drain(handle_->user_);
+  }
+}
+
+void ServerConnection::abort(int stream_reason) {
+  if (mode_ == Mode::kDetached) return stream_lost(stream_reason);
+  abort_transaction();
+  close();
+}
+
+void ServerConnection::orphan() {
+  release_transaction();
+  owner_ = nullptr;
+}
+
+// ---- Streams
+
+DetachedStream::Written ServerConnection::stream_write(std::string_view data) {
+  using Written = DetachedStream::Written;
+  if (mode_ != Mode::kDetached || stream_.broken()) return Written::kGone;
+  if (data.empty() || bodyless_) return Written::kOk;
+  char size_line[20];
+  const std::string_view prefix = chunked_ ? chunk_prefix(data.size(), size_line) : "";
+  const std::string_view suffix = chunked_ ? "\r\n" : "";
+  const std::size_t size = prefix.size() + data.size() + suffix.size();
+  const std::uint64_t most = settings().limits.max_stream_unsent_bytes;
+  if (stream_.unsent() + size > most) {
+    stream_.flush();
+    if (stream_.broken()) return Written::kGone;
+    if (stream_.unsent() + size > most) {
+      full_ = true;
+      if (stream_.blocked()) stream_.tell_when_drained();
+      return Written::kFull;
+    }
+  }
+  stream_.write(prefix);
+  stream_.write(data);
+  stream_.write(suffix);
+  metrics().bytes_sent.add(size);
+  return stream_.broken() ? Written::kGone : Written::kOk;
+}
+
+void ServerConnection::stream_end() {
+  std::exchange(handle_, nullptr)->connection_ = nullptr;
+  metrics().streams_open.subtract();
+  if (chunked_ && !bodyless_) stream_.write("0\r\n\r\n");
+  stream_.flush();
+  if (stream_.broken()) {
+    close();
+  } else if (keep_alive_) {
+    go_idle();
+  } else if (stream_.blocked() || !peer_ended_) {
+    linger();
+  } else {
+    close();
+  }
+  if (transaction_ != nullptr || rest_ != nullptr) schedule();
+}
+
+void ServerConnection::stream_lost(int reason) {
+  StreamHandle* handle = std::exchange(handle_, nullptr);
+  handle->connection_ = nullptr;
+  metrics().streams_open.subtract();
+  close(reason == kStreamTooSlow);
+  if (handle->events_ != nullptr) handle->events_->on_closed(handle->user_, reason);
+}
+
+StreamHandle::~StreamHandle() {
+  if (connection_ == nullptr) return;
+  connection_->handle_ = nullptr;
+  connection_->metrics().streams_open.subtract();
+  connection_->close();
+}
+
+}  // namespace gw::http

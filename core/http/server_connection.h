@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ServerConnection: one client's connection, and ServerTransaction: the request it serves now.
+// Private to this room.
+//
+// The connection is always in one mode:
+//   kIdle       between requests: nothing but the socket and a timer
+//   kHead       the head of a request comes in
+//   kServing    the handler has the request; its answer may be under way
+//   kDraining   the answer is out, the rest of the request's body is read and dropped
+//   kDetached   the answer is a stream; the transaction is gone
+//   kLingering  our output has ended; waits for the client to close, so that it reads the answer
+//   kClosing    only on_closed is left
+// Calls of the handler never call it back: what they cause happens when control returns to pump(),
+// or at the end of the turn (ServerConnections::defer).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/arena.h"
+#include "http/body_decoder.h"
+#include "http/head_parser.h"
+#include "http/head_writer.h"
+#include "http/server_connections.h"
+#include "http/transaction.h"
+#include "net/stream.h"
+
+namespace gw::http {
+
+class ServerConnection;
+class StreamHandle;
+
+// GW_STREAM_... of gateway/abi/stream.h.
+inline constexpr int kStreamClientGone = 1;
+inline constexpr int kStreamTooSlow = 2;
+inline constexpr int kStreamServerStop = 3;
+
+// "1a\r\n" for 26 bytes.
+std::string_view chunk_prefix(std::size_t size, char (&out)[20]);
+
+class ServerTransaction final : public Transaction {
+ public:
+  explicit ServerTransaction(ServerConnection& connection);
+
+  RequestHead& request() override { return *request_; }
+  base::Arena& arena() override { return arena_; }
+  net::Loop& loop() override;
+  const Peer& peer() const override { return peer_; }
+  std::uint64_t started_ns() const override { return started_ns_; }
+  void set_sink(TransactionSink* sink) override { sink_ = sink; }
+  void read_body() override;
+  void pause_body() override { reading_body_ = false; }
+  void set_body_limit(std::uint64_t bytes) override { body_limit_ = bytes; }
+  void send_informational(const ResponseHead& head) override;
+  void send_head(const ResponseHead& head) override;
+  bool send_body(std::string_view data) override;
+  void finish() override;
+  void abort() override;
+  std::unique_ptr<DetachedStream> detach() override;
+  bool head_sent() const override { return head_sent_; }
+
+ private:
+  friend class ServerConnection;
+
+  bool add_text(std::string_view more, bool grows);
+  std::uint16_t size_refusal(bool whole, const ServerLimits& limits) const;
+  bool body_too_large(std::size_t more) const;
+  bool is_head_request() const { return request_.has_value() && request_->method == "HEAD"; }
+  AnswerFrame frame_for(const ResponseHead& head) const;
+  bool can_keep_alive() const;
+
+  ServerConnection& connection_;
+  base::Arena arena_;
+  HeadParser parser_;
+  char* text_ = nullptr;  // the head as far as it came, in the arena
+  std::uint32_t text_size_ = 0;
+  std::uint32_t text_capacity_ = 0;
+  std::optional<RequestHead> request_;
+  BodyDecoder body_;
+  TransactionSink* sink_ = nullptr;
+  Peer peer_;
+  char address_[net::Address::kTextBytes];
+  std::uint64_t started_ns_ = 0;
+  std::uint64_t body_limit_ = 0;
+  std::uint64_t body_bytes_ = 0;
+  std::uint64_t answer_left_ = 0;
+  OutFraming framing_ = OutFraming::kNone;
+  bool keep_alive_ = false;  // as the request allows, then as the answer says
+  bool reading_body_ = false;
+  bool body_told_ = false;   // the sink heard `last`
+  bool body_moved_ = false;  // since the timer looked
+  bool continue_sent_ = false;
+  bool head_sent_ = false;
+  bool finished_ = false;  // finish(), abort() or detach() was called
+  bool aborted_ = false;
+  bool want_writable_ = false;
+  std::uint8_t skipped_ = 0;  // bytes of empty lines before the request
+};
+
+class ServerConnection final : public net::StreamEvents {
+ public:
+  enum class Mode : std::uint8_t {
+    kIdle,
+    kHead,
+    kServing,
+    kDraining,
+    kDetached,
+    kLingering,
+    kClosing
+  };
+
+  ServerConnection(ServerConnections& owner, int fd, const net::Address& peer,
+                   std::shared_ptr<const ListenerInfo> listener, bool counted_per_peer);
+  ~ServerConnection();
+
+  void on_data(char* data, std::size_t size) override;
+  void on_end() override;
+  void on_broken() override;
+  void on_drained() override;
+  void on_queued() override;
+  void on_closed() override;
+
+  // From ServerConnections.
+  void run_deferred();
+  void drain();
+  void abort(int stream_reason);
+  void orphan();
+
+ private:
+  friend class ServerConnections;
+  friend class ServerTransaction;
+  friend class StreamHandle;
+
+  const ServerSettings& settings() const { return *owner_->settings_; }
+  HttpMetrics& metrics() const { return owner_->environment_.metrics; }
+
+  void pump(std::string_view input);
+  bool step(std::string_view& input);
+  void begin_request();
+  bool feed_head(std::string_view& input);
+  void take_request();
+  bool deliver_body(std::string_view& input);
+  bool drain_body(std::string_view& input);
+  void body_failed(std::uint16_t status, std::string_view problem);
+  void answer_over();
+  void refuse(std::uint16_t status, std::string_view problem);
+  void abort_transaction();
+  void release_transaction();
+  void go_idle();
+  void linger();
+  void close(bool reset = false);
+  void schedule();
+  void start_timer(std::uint32_t delay_ms);
+  void timer_fired();
+  void check_progress();
+
+  // A stream's part (StreamHandle).
+  DetachedStream::Written stream_write(std::string_view data);
+  void stream_end();
+  void stream_lost(int reason);
+
+  net::Stream stream_;
+  ServerConnections* owner_;
+  ServerTransaction* transaction_ = nullptr;
+  StreamHandle* handle_ = nullptr;
+  std::unique_ptr<std::string> rest_;  // read but not used yet; reading rests meanwhile
+  std::shared_ptr<const ListenerInfo> listener_;
+  ServerConnection* next_ = nullptr;
+  ServerConnection* previous_ = nullptr;
+  ServerConnection* next_deferred_ = nullptr;
+  net::Timer timer_;
+  net::Address peer_;
+  std::uint32_t dropped_bytes_ = 0;
+  Mode mode_ = Mode::kIdle;
+  bool deferred_ = false;
+  bool pumping_ = false;
+  bool peer_ended_ = false;
+  bool keep_alive_ = false;  // of the stream's connection
+  bool chunked_ = false;     // of the stream
+  bool bodyless_ = false;    // of the stream: the answer to HEAD
+  bool counted_per_peer_ = false;
+  bool full_ = false;  // the stream's owner waits for on_writable
+};
+
+// What the owner of a stream holds. Outlives the connection without harm.
+class StreamHandle final : public DetachedStream {
+ public:
+  explicit StreamHandle(ServerConnection& connection) : connection_(&connection) {}
+  ~StreamHandle() override;
+  void set_owner(const Events* events, void* user) override {
+    events_ = events;
+    user_ = user;
+  }
+  Written write(std::string_view data) override {
+    return connection_ == nullptr ? Written::kGone : connection_->stream_write(data);
+  }
+  void end() override {
+    if (connection_ != nullptr) connection_->stream_end();
+  }
+
+ private:
+  friend class ServerConnection;
+  ServerConnection* connection_;
+  const Events* events_ = nullptr;
+  void* user_ = nullptr;
+};
+
+}  // namespace gw::http

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/server_connections.h"
+
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "http/error_answer.h"
+#include "http/server_connection.h"
+
+namespace gw::http {
+
+namespace {
+
+constexpr std::size_t kSpareConnections = 1024;
+constexpr std::size_t kSpareTransactions = 256;
+
+// What one client can take many of: an IPv4 address, or an IPv6 network of the size that is given
+// to one customer.
+std::string peer_key(const net::Address& peer) {
+  const bool ip4 = peer.kind == net::Address::Kind::kIp4;
+  return {reinterpret_cast<const char*>(peer.bytes), ip4 ? 4U : 8U};
+}
+
+}  // namespace
+
+ConnectionCount::Verdict ConnectionCount::take(const net::Address& peer, std::uint32_t max_total,
+                                               std::uint32_t max_per_peer) {
+  const std::uint64_t before = total_.fetch_add(1, std::memory_order_relaxed);
+  if (max_total != 0 && before >= max_total) {
+    total_.fetch_sub(1, std::memory_order_relaxed);
+    return Verdict::kTotal;
+  }
+  if (max_per_peer == 0 || peer.kind == net::Address::Kind::kUnix) return Verdict::kTaken;
+  const std::lock_guard lock(mutex_);
+  std::uint32_t& mine = peers_[peer_key(peer)];
+  if (mine >= max_per_peer) {
+    total_.fetch_sub(1, std::memory_order_relaxed);
+    return Verdict::kPeer;
+  }
+  ++mine;
+  return Verdict::kTaken;
+}
+
+void ConnectionCount::give(const net::Address& peer, bool per_peer) {
+  total_.fetch_sub(1, std::memory_order_relaxed);
+  if (!per_peer || peer.kind == net::Address::Kind::kUnix) return;
+  const std::lock_guard lock(mutex_);
+  const auto at = peers_.find(peer_key(peer));
+  if (at != peers_.end() && --at->second == 0) peers_.erase(at);
+}
+
+struct ServerConnections::Listener {
+  ServerConnections& owner;
+  std::shared_ptr<const ListenerInfo> info;
+  std::unique_ptr<net::Acceptor> acceptor;
+
+  static void accepted(void* self, int fd, const net::Address& peer) {
+    auto& listener = *static_cast<Listener*>(self);
+    listener.owner.accepted(fd, peer, listener.info);
+  }
+  static void out_of_descriptors(void* self, int error) {
+    auto& environment = static_cast<Listener*>(self)->owner.environment_;
+    if (environment.metrics.accept_pauses.value() == 0) {
+      environment.log.error("http", "cannot accept connections, will rest and try again: " +
+                                        std::string(std::strerror(error)));
+    }
+    environment.metrics.accept_pauses.add();
+  }
+  static constexpr net::Acceptor::Events kEvents = {accepted, out_of_descriptors};
+};
+
+ServerConnections::ServerConnections(const Environment& environment,
+                                     std::shared_ptr<const ServerSettings> settings)
+    : environment_(environment),
+      settings_(std::move(settings)),
+      writer_(environment.clock),
+      spare_connections_(kSpareConnections),
+      spare_transactions_(kSpareTransactions),
+      hook_(
+          environment.loop,
+          [](void* self) { static_cast<ServerConnections*>(self)->run_deferred(); }, this) {
+  GW_CHECK(getrandom(random_, sizeof random_, 0) == sizeof random_);
+}
+
+ServerConnections::~ServerConnections() {
+  drained_ = nullptr;
+  listeners_.clear();
+  abort_all();
+  // libuv lets go of the sockets later; the connections free themselves then.
+  for (ServerConnection* connection = first_; connection != nullptr;) {
+    ServerConnection* next = connection->next_;
+    connection->orphan();
+    connection = next;
+  }
+}
+
+base::Status ServerConnections::add_listener(int fd, const ListenerInfo& info) {
+  auto listener = std::make_unique<Listener>(
+      Listener{*this, std::make_shared<const ListenerInfo>(info), nullptr});
+  listener->acceptor =
+      net::Acceptor::create(environment_.loop, fd, Listener::kEvents, listener.get());
+  if (listener->acceptor == nullptr) {
+    return base::Error{"cannot watch the listening socket of " + info.name};
+  }
+  listeners_.push_back(std::move(listener));
+  return base::Nothing{};
+}
+
+void ServerConnections::remove_listener(std::string_view name) {
+  std::erase_if(listeners_, [name](const auto& listener) { return listener->info->name == name; });
+}
+
+void ServerConnections::set_settings(std::shared_ptr<const ServerSettings> settings) {
+  settings_ = std::move(settings);
+}
+
+void ServerConnections::accepted(int fd, const net::Address& peer,
+                                 const std::shared_ptr<const ListenerInfo>& info) {
+  const ServerLimits& limits = settings_->limits;
+  const auto verdict =
+      environment_.count.take(peer, limits.max_connections, limits.max_connections_per_peer);
+  if (verdict != ConnectionCount::Verdict::kTaken) {
+    (verdict == ConnectionCount::Verdict::kTotal ? environment_.metrics.connections_refused_total
+                                                 : environment_.metrics.connections_refused_peer)
+        .add();
+    refuse(fd);
+    return;
+  }
+  environment_.metrics.connections_accepted.add();
+  environment_.metrics.connections_open.add();
+  ++open_;
+  ServerConnection* connection =
+      spare_connections_.make(*this, fd, peer, info, limits.max_connections_per_peer != 0);
+  connection->next_ = first_;
+  if (first_ != nullptr) first_->previous_ = connection;
+  first_ = connection;
+}
+
+// 503 in one attempt: a connection too many is not worth a buffer.
+void ServerConnections::refuse(int fd) {
+  base::Arena arena(environment_.loop.chunks());
+  ResponseHead head(arena);
+  head.status = 503;
+  ErrorAnswer error{503, usual_error_code(503), {}, {}, {}, environment_.clock.wall_ms()};
+  if (settings_->text) error.message = settings_->text(error.code, {});
+  const std::string_view body = error_body(error, arena);
+  (void)(head.fields.add("Content-Type", kErrorContentType) && head.fields.add("Retry-After", "1"));
+  AnswerFrame frame;
+  frame.framing = OutFraming::kLength;
+  frame.say_length = true;
+  frame.content_length = body.size();
+  frame.keep_alive = false;
+  std::string answer(writer_.final_answer(head, frame, *settings_));
+  answer += body;
+  (void)!::send(fd, answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  ::shutdown(fd, SHUT_WR);
+  // Unread bytes would turn the close into a reset, which overtakes the answer.
+  char unread[4096];
+  (void)!::recv(fd, unread, sizeof unread, MSG_DONTWAIT);
+  ::close(fd);
+}
+
+void ServerConnections::defer(ServerConnection& connection) {
+  connection.next_deferred_ = std::exchange(deferred_, &connection);
+  hook_.arm();
+}
+
+void ServerConnections::run_deferred() {
+  // Those deferred meanwhile have their turn in the next pass.
+  ServerConnection* connection = std::exchange(deferred_, nullptr);
+  while (connection != nullptr) {
+    ServerConnection* next = std::exchange(connection->next_deferred_, nullptr);
+    connection->run_deferred();
+    connection = next;
+  }
+}
+
+void ServerConnections::closed(ServerConnection& connection) {
+  environment_.count.give(connection.peer_, connection.counted_per_peer_);
+  environment_.metrics.connections_open.subtract();
+  if (connection.deferred_) {
+    ServerConnection** at = &deferred_;
+    while (*at != nullptr && *at != &connection) at = &(*at)->next_deferred_;
+    if (*at != nullptr) *at = connection.next_deferred_;
+  }
+  (connection.previous_ == nullptr ? first_ : connection.previous_->next_) = connection.next_;
+  if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;
+  spare_connections_.destroy(&connection);
+  --open_;
+  if (open_ == 0 && draining_) drain_done();
+}
+
+void ServerConnections::drain(std::uint32_t deadline_ms, std::function<void()> done) {
+  draining_ = true;
+  drained_ = std::move(done);
+  listeners_.clear();
+  // A connection leaves the list only when its socket is closed, which is never inside this walk.
+  for (ServerConnection* at = first_; at != nullptr; at = at->next_) at->drain();
+  if (open_ == 0) deadline_ms = 0;
+  drain_timer_.start(
+      environment_.loop, deadline_ms, 0,
+      [](void* self) {
+        auto& connections = *static_cast<ServerConnections*>(self);
+        connections.abort_all();
+        if (connections.open_ == 0) connections.drain_done();
+      },
+      this);
+}
+
+void ServerConnections::drain_done() {
+  drain_timer_.cancel();
+  if (drained_) std::exchange(drained_, nullptr)();
+}
+
+void ServerConnections::abort_all() {
+  for (ServerConnection* at = first_; at != nullptr; at = at->next_) at->abort(kStreamServerStop);
+}
+
+// xoroshiro128+; the ids must differ, not be secret.
+std::string_view ServerConnections::fresh_request_id(char (&out)[32]) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  const auto rotate = [](std::uint64_t x, int k) { return x << k | x >> (64 - k); };
+  for (int half = 0; half < 2; ++half) {
+    std::uint64_t value = random_[0] + random_[1];
+    random_[1] ^= random_[0];
+    random_[0] = rotate(random_[0], 24) ^ random_[1] ^ random_[1] << 16;
+    random_[1] = rotate(random_[1], 37);
+    for (int i = 0; i < 16; ++i, value >>= 4) out[half * 16 + i] = kDigits[value & 15];
+  }
+  return {out, sizeof out};
+}
+
+}  // namespace gw::http

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "http/server_connection.h"
+
+namespace gw::http {
+
+std::string_view chunk_prefix(std::size_t size, char (&out)[20]) {
+  char* end = std::to_chars(out, out + sizeof out - 2, size, 16).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  return {out, static_cast<std::size_t>(end - out)};
+}
+
+ServerTransaction::ServerTransaction(ServerConnection& connection)
+    : connection_(connection), arena_(connection.stream_.loop().chunks()) {
+  parser_.start(true, arena_, connection.settings().limits.max_fields);
+}
+
+net::Loop& ServerTransaction::loop() {
+  return connection_.stream_.loop();
+}
+
+// Keeps the head in one piece; `grows`: more will follow.
+bool ServerTransaction::add_text(std::string_view more, bool grows) {
+  const std::size_t size = text_size_ + more.size();
+  if (size > text_capacity_) {
+    const std::size_t capacity = grows ? std::max<std::size_t>(512, size * 2) : size;
+    auto* text = static_cast<char*>(arena_.try_allocate(capacity));
+    if (text == nullptr) return false;
+    if (text_size_ > 0) std::memcpy(text, text_, text_size_);
+    text_ = text;
+    text_capacity_ = static_cast<std::uint32_t>(capacity);
+  }
+  std::memcpy(text_ + text_size_, more.data(), more.size());
+  text_size_ = static_cast<std::uint32_t>(size);
+  return true;
+}
+
+// 414, 431, or 0 when the head (as far as it came) is not too large.
+std::uint16_t ServerTransaction::size_refusal(bool whole, const ServerLimits& limits) const {
+  constexpr std::size_t kRestOfRequestLine = 32;  // method, version, spaces
+  const std::size_t size = whole ? parser_.head_bytes() : text_size_;
+  const std::size_t target = parser_.target().size;
+  if (target > limits.max_target_bytes) return 414;
+  if (!parser_.past_first_line()) {
+    return size > limits.max_target_bytes + kRestOfRequestLine ? 414 : 0;
+  }
+  return size - target > limits.max_header_bytes + kRestOfRequestLine ? 431 : 0;
+}
+
+bool ServerTransaction::body_too_large(std::size_t more) const {
+  return body_bytes_ + more > body_limit_ ||
+         (request_->framing == Framing::kLength && request_->content_length > body_limit_);
+}
+
+void ServerTransaction::read_body() {
+  reading_body_ = true;
+  if (body_told_) return;
+  if (request_->expects_continue && !continue_sent_ && !head_sent_ && body_bytes_ == 0 &&
+      connection_.rest_ == nullptr && !body_too_large(0)) {
+    continue_sent_ = true;
+    connection_.stream_.write("HTTP/1.1 100 Continue\r\n\r\n");
+    connection_.stream_.flush();
+  }
+  if (!body_.ended()) {
+    body_moved_ = true;  // the time in which nothing was asked of the client does not count
+    if (!connection_.timer_.active()) {
+      connection_.start_timer(connection_.settings().limits.body_idle_timeout_ms);
+    }
+  }
+  connection_.schedule();
+}
+
+void ServerTransaction::send_informational(const ResponseHead& head) {
+  if (head_sent_ || request_->minor == 0 || head.status < 100 || head.status > 199 ||
+      head.status == 101) {
+    return;
+  }
+  if (head.status == 100) {
+    if (continue_sent_ || !request_->expects_continue) return;
+    continue_sent_ = true;
+  }
+  const std::string_view text = connection_.owner_->writer_.informational(head);
+  connection_.metrics().bytes_sent.add(text.size());
+  connection_.stream_.write(text);
+  connection_.stream_.flush();
+}
+
+bool ServerTransaction::can_keep_alive() const {
+  if (!keep_alive_ || connection_.owner_->draining_ || connection_.peer_ended_) return false;
+  if (body_.ended()) return true;
+  const bool client_waits = request_->expects_continue && !continue_sent_;
+  return !client_waits && body_.left() > 0 &&
+         body_.left() <= connection_.settings().limits.max_drain_bytes;
+}
+
+AnswerFrame ServerTransaction::frame_for(const ResponseHead& head) const {
+  AnswerFrame frame;
+  frame.client_minor = request_.has_value() ? request_->minor : 1;
+  frame.keep_alive = can_keep_alive();
+  if (head.status == 204) return frame;
+  const bool no_body = is_head_request() || head.status == 304;
+  switch (head.framing) {
+    case Framing::kNone:
+      frame.say_length = !no_body;
+      break;
+    case Framing::kLength:
+      frame.say_length = true;
+      frame.content_length = head.content_length;
+      if (!no_body && head.content_length > 0) frame.framing = OutFraming::kLength;
+      break;
+    case Framing::kChunked:
+    case Framing::kUntilClose:
+      if (no_body) break;
+      frame.framing = frame.client_minor == 0 ? OutFraming::kUntilClose : OutFraming::kChunked;
+      if (frame.client_minor == 0) frame.keep_alive = false;
+      break;
+  }
+  return frame;
+}
+
+void ServerTransaction::send_head(const ResponseHead& head) {
+  GW_CHECK(!head_sent_ && !finished_ && head.status >= 200 && head.status <= 999);
+  const AnswerFrame frame = frame_for(head);
+  head_sent_ = true;
+  keep_alive_ = frame.keep_alive;
+  framing_ = frame.framing;
+  answer_left_ = frame.framing == OutFraming::kLength ? frame.content_length : 0;
+  const std::string_view text =
+      connection_.owner_->writer_.final_answer(head, frame, connection_.settings());
+  connection_.metrics().bytes_sent.add(text.size());
+  connection_.stream_.write(text);
+}
+
+bool ServerTransaction::send_body(std::string_view data) {
+  GW_CHECK(head_sent_ && !finished_);
+  net::Stream& stream = connection_.stream_;
+  if (framing_ == OutFraming::kNone || data.empty()) return true;
+  if (framing_ == OutFraming::kLength && data.size() > answer_left_) {
+    // Bytes behind the announced end would be read as the next answer.
+    keep_alive_ = false;
+    data = data.substr(0, static_cast<std::size_t>(answer_left_));
+  }
+  connection_.metrics().bytes_sent.add(data.size());
+  bool room = true;
+  if (framing_ == OutFraming::kChunked) {
+    char size_line[20];
+    stream.write(chunk_prefix(data.size(), size_line));
+    stream.write(data);
+    room = stream.write("\r\n");
+  } else {
+    if (framing_ == OutFraming::kLength) answer_left_ -= data.size();
+    room = stream.write(data);
+  }
+  if (!room) want_writable_ = true;
+  return room;
+}
+
+void ServerTransaction::finish() {
+  GW_CHECK(head_sent_ && !finished_);
+  if (framing_ == OutFraming::kLength && answer_left_ > 0) return abort();
+  if (framing_ == OutFraming::kChunked) connection_.stream_.write("0\r\n\r\n");
+  connection_.stream_.flush();
+  finished_ = true;
+  sink_ = nullptr;
+  connection_.schedule();
+}
+
+void ServerTransaction::abort() {
+  GW_CHECK(!finished_);
+  finished_ = aborted_ = true;
+  sink_ = nullptr;
+  connection_.schedule();
+}
+
+std::unique_ptr<DetachedStream> ServerTransaction::detach() {
+  GW_CHECK(head_sent_ && !finished_);
+  ServerConnection& connection = connection_;
+  auto handle = std::make_unique<StreamHandle>(connection);
+  connection.handle_ = handle.get();
+  connection.keep_alive_ = keep_alive_ && body_.ended();
+  connection.chunked_ = framing_ == OutFraming::kChunked;
+  connection.bodyless_ = framing_ == OutFraming::kNone;
+  connection.full_ = false;
+  connection.dropped_bytes_ = 0;
+  connection.mode_ = ServerConnection::Mode::kDetached;
+  connection.metrics().streams_open.add();
+  connection.timer_.cancel();
+  if (connection.stream_.blocked()) {
+    connection.start_timer(connection.settings().limits.write_timeout_ms);
+  }
+  finished_ = true;
+  sink_ = nullptr;
+  connection.schedule();
+  return handle;
+}
+
+}  // namespace gw::http
