@@ -129,9 +129,9 @@ class Loader {
   void read_listener(const CheckedTable& from) {
     if (!from.has("name") || !from.has("address")) return;
     if (!is_name(from.string("name"))) from.complain("name", kNameRule);
-    for (const Listener& other : config_.listeners)
-      if (other.name == from.string("name"))
-        from.complain("name", "there is another listener " + in_quotes(other.name));
+    auto same_name = [&](const Listener& other) { return other.name == from.string("name"); };
+    if (std::any_of(config_.listeners.begin(), config_.listeners.end(), same_name))
+      from.complain("name", "there is another listener " + in_quotes(from.string("name")));
     add_listener(from.string("name"), from.string("address"), from.boolean("proxy_protocol"), from,
                  "address");
   }
@@ -144,9 +144,9 @@ class Loader {
       return;
     }
     bool fixed = parsed->is_unix || parsed->port != 0;
-    for (const Listener& other : config_.listeners)
-      if (fixed && other.address.text == parsed->text)
-        from.complain(key, parsed->text + " is listened on twice");
+    auto same_address = [&](const Listener& other) { return other.address.text == parsed->text; };
+    if (fixed && std::any_of(config_.listeners.begin(), config_.listeners.end(), same_address))
+      from.complain(key, parsed->text + " is listened on twice");
     config_.listeners.push_back({name, *parsed, proxy_protocol, from.position_of(key)});
   }
 

@@ -92,10 +92,7 @@ int weight(std::string_view text) {
 
 }  // namespace
 
-Messages::Messages() : languages_{std::string(kBuiltInLanguage)} {
-  Catalogue& korean = catalogues_[languages_[0]];
-  for (const Text& text : kKorean) korean.emplace(text.key, text.text);
-}
+Messages::Messages() : languages_{std::string(kBuiltInLanguage)} {}
 
 Messages::Messages(std::vector<std::string> languages, const std::string& folder,
                    settings::Complaints& complaints)
@@ -180,7 +177,8 @@ std::string_view Messages::text(std::string_view key, std::string_view language,
   if (const std::string* text = find(language)) return *text;
   if (!fallback.empty()) return fallback;
   if (const std::string* text = find(languages_[0])) return *text;
-  if (const std::string* text = find(kBuiltInLanguage)) return *text;
+  for (const Text& text : kKorean)
+    if (text.key == key) return text.text;
   return {};
 }
 

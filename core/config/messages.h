@@ -28,8 +28,9 @@ class Messages {
   // counts only with more than one language. As long as this object.
   std::string_view choose(std::string_view accept_language) const;
 
-  // The text for `key` in `language`: of its catalogue, else `fallback`; when `fallback` is empty,
-  // the default language's. As long as this object (or `fallback`).
+  // The text for `key` in `language`: of that language's file, else `fallback`, else of the default
+  // language's file, else the built-in one; empty when there is none. The built-in texts come last
+  // because a caller's own words for a code are more exact. As long as this object (or `fallback`).
   std::string_view text(std::string_view key, std::string_view language,
                         std::string_view fallback) const;
 

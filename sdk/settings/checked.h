@@ -95,7 +95,9 @@ struct CheckInput {
   const Document* document = nullptr;  // file and folder; needed only during the call
   const Node* table = nullptr;         // null: as if empty, at `position`
   Position position;
-  std::string where;  // for messages: "[plugin.config] of auth"
+  // For messages: the table in brackets, with words behind it if need be ("[plugin.config] of
+  // auth"); the top of a document: its name, without brackets.
+  std::string where;
 };
 
 // Checks `input` against `schema`, finding everything that is wrong in one go. Never null; the tree

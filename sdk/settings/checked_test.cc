@@ -193,9 +193,9 @@ scripts = "${UNSET}"
           "g.toml:8:14: an element of \"urls\" must be a string, not an integer",
           "g.toml:9:15: \"numbers\" is 10; it must be at most 9",
           "g.toml:9:19: an element of \"numbers\" must be an integer, not the string \"x\"",
-          "g.toml:10:9: \"host\" is missing in [plugin.config] of t.proxy",
-          "g.toml:11:10: \"path\" is missing in [plugin.config] of t.rules",
-          "g.toml:11:12: unknown key \"pth\" in [plugin.config] of t.rules; did you mean "
+          "g.toml:10:9: \"host\" is missing in [plugin.config.proxy] of t",
+          "g.toml:11:10: \"path\" is missing in [plugin.config.rules] of t",
+          "g.toml:11:12: unknown key \"pth\" in [plugin.config.rules] of t; did you mean "
           "\"path\"?",
           "g.toml:11:26: an element of \"rules\" must be a table, not an integer",
           "g.toml:12:7: \"tls\" must be a table, not the string \"no\"",

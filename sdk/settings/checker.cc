@@ -14,6 +14,14 @@ namespace gw::settings {
 
 namespace {
 
+// "[plugin.config] of a" and "rules" make "[plugin.config.rules] of a"; at the top they make
+// "[rules]".
+std::string inside(const std::string& where, const std::string& key) {
+  std::size_t end = where.find(']');
+  if (end == std::string::npos) return "[" + key + "]";
+  return where.substr(0, end) + "." + key + where.substr(end);
+}
+
 bool has_required(const Schema& schema) {
   return std::any_of(schema.keys.begin(), schema.keys.end(),
                      [](const Key& key) { return !key.fallback; });
@@ -108,9 +116,9 @@ class Checker {
       case Type::kIntegers:
         return integers(to, key, from);
       case Type::kTable:
-        return table(to, key, from, where + "." + key.name);
+        return table(to, key, from, inside(where, key.name));
       case Type::kTables:
-        return tables(to, key, from, where + "." + key.name);
+        return tables(to, key, from, inside(where, key.name));
     }
     return false;
   }

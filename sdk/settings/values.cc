@@ -119,6 +119,11 @@ std::string_view nearest(std::string_view word, const std::vector<std::string_vi
       best = candidate;
     }
   }
+  if (!best.empty() || word.size() < 3) return best;
+  // "warning" for "warn", "max_conn" for "max_connections".
+  for (std::string_view candidate : candidates)
+    if (candidate.size() >= 3 && (word.starts_with(candidate) || candidate.starts_with(word)))
+      return candidate;
   return best;
 }
 

@@ -58,6 +58,9 @@ TEST(Values, NearestIsASlipNotAGuess) {
   EXPECT_EQ(nearest("JWKS-URI", known), "jwks_uri");
   EXPECT_EQ(nearest("isuser", known), "issuer");
   EXPECT_EQ(nearest("capasity", known), "capacity");
+  EXPECT_EQ(nearest("issuer_of_tokens", known), "issuer");
+  EXPECT_EQ(nearest("cap", known), "capacity");
+  EXPECT_EQ(nearest("ca", known), "");
   EXPECT_EQ(nearest("timeout", known), "");
   EXPECT_EQ(nearest("", known), "");
   EXPECT_EQ(nearest(std::string(100000, 'x'), known), "");
