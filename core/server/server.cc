@@ -112,9 +112,11 @@ class Server {
   }
 
   void fail(const std::string& why) {
+    if (ending_ > 0) return;
     log_.error("gateway", "does not start: " + why);
     failed_ = true;
-    end_generations();
+    ending_ = 1;
+    begin_drain(0);
   }
 
   void listen() {
@@ -186,16 +188,18 @@ class Server {
     if (ending_ == 2) {
       log_.warn("gateway", "asked to end again: cutting what is under way");
       generations_->hurry();
-      return drain(0);
+      for (auto& worker : workers_) worker->loop().post([&worker] { worker->drain(0, nullptr); });
+      return;
     }
     log_.info("gateway",
               "draining for at most " + std::to_string(config_->server.drain_timeout_ms) + " ms");
     metrics_->draining();
-    connections_left_ = workers_.size();
-    drain(config_->server.drain_timeout_ms);
+    begin_drain(config_->server.drain_timeout_ms);
   }
 
-  void drain(std::uint32_t deadline_ms) {
+  // Ends with end_generations, when no worker has a connection any more.
+  void begin_drain(std::uint32_t deadline_ms) {
+    connections_left_ = workers_.size();
     for (auto& worker : workers_) {
       worker->loop().post([this, &worker, deadline_ms] {
         worker->drain(deadline_ms, [this] {
@@ -208,7 +212,6 @@ class Server {
   }
 
   void end_generations() {
-    if (std::exchange(generations_end_, true)) return;
     generations_->shut_down([this] { main_.stop(); });
   }
 
@@ -244,7 +247,6 @@ class Server {
   std::vector<std::unique_ptr<net::SignalWatch>> ends_;
   std::size_t connections_left_ = 0;
   int ending_ = 0;  // how often it was asked for
-  bool generations_end_ = false;
   bool reloading_ = false;
   bool reload_again_ = false;
   bool failed_ = false;

@@ -52,9 +52,11 @@ void Worker::set_settings(std::shared_ptr<const http::ServerSettings> settings) 
 }
 
 void Worker::drain(std::uint32_t deadline_ms, std::function<void()> done) {
-  if (drained_ == nullptr) drained_ = std::move(done);
+  if (done) drained_ = std::move(done);
   upstream_->close_idle();
-  connections_.drain(deadline_ms, [this] { drained_(); });
+  connections_.drain(deadline_ms, [this] {
+    if (drained_) std::exchange(drained_, nullptr)();
+  });
 }
 
 }  // namespace gw::server

@@ -52,8 +52,8 @@ class Worker {
   base::Status listen(int fd, const http::ListenerInfo& listener);
   // [worker] For what comes after.
   void set_settings(std::shared_ptr<const http::ServerSettings> settings);
-  // [worker] No new connections; `done` when none is left, at the latest a moment after the
-  // deadline. Asked again, the earlier deadline and the first `done` hold.
+  // [worker] No new connections; `done` once, when none is left, at the latest a moment after the
+  // deadline. May be asked again for another deadline, with no `done`.
   void drain(std::uint32_t deadline_ms, std::function<void()> done);
 
  private:
