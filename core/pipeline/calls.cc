@@ -46,9 +46,12 @@ Verdict Exchange::judge(gw_verdict verdict) {
 
 Verdict Exchange::misuse(PartUse* use, const char* what) {
   ++use->misuses;
-  dispatcher_.environment_.log.error(
-      "pipeline", "plugin instance \"" + use->instance + "\" " + what + ": the exchange fails (" +
-                      std::string(request().method) + " " + std::string(request().path) + ")");
+  dispatcher_.metrics_.misuses.add();
+  if (dispatcher_.misuse_log_.allows(now_ns()))
+    dispatcher_.misuse_log_.write(dispatcher_.environment_.log, base::LogLevel::kError,
+                                  "plugin instance \"" + use->instance + "\" " + what +
+                                      ": the exchange fails (" + std::string(request().method) +
+                                      " " + std::string(request().path) + ")");
 #ifdef GW_DEBUG_ABI
   dispatcher_.environment_.log.flush();
   GW_CHECK(!"a plugin broke the ABI");
@@ -72,6 +75,7 @@ gw_status Exchange::pause(std::uint32_t timeout_ms, std::int32_t at_deadline, gw
   pause.step = call_.step;
   pause.at_deadline = at_deadline;
   call_.paused = &pause;
+  dispatcher_.metrics_.pauses.add();
   return GW_OK;
 }
 
@@ -80,6 +84,7 @@ void Exchange::pause_ended(void* user, Pause& pause, bool deadline) {
 }
 
 void Exchange::resume(FilterPause& pause, bool deadline) {
+  if (deadline) dispatcher_.metrics_.pauses_expired.add();
   const bool in_answer = pause.phase == Phase::kResponseBody || answer_begun_;
   if (deadline && pause.at_deadline == GW_FAIL_CLOSED)
     return in_answer ? abort() : answer_error(pause.step, 503, "SERVICE_UNAVAILABLE");

@@ -23,8 +23,8 @@ Dispatcher::Dispatcher(const Environment& environment, const DispatcherOptions& 
 }
 
 Dispatcher::~Dispatcher() {
-  GW_CHECK(open_exchanges_ == 0);
-  GW_CHECK(open_streams_ == 0);
+  GW_CHECK(open_exchanges() == 0);
+  GW_CHECK(open_streams() == 0);
   environment_.scheduler.set_work(nullptr);
 }
 
@@ -35,7 +35,7 @@ void Dispatcher::on_request(http::Transaction& transaction) {
 }
 
 Exchange* Dispatcher::take_exchange() {
-  ++open_exchanges_;
+  metrics_.exchanges_open.add();
   if (spare_.empty()) return new Exchange(*this);
   Exchange* exchange = spare_.back().release();
   spare_.pop_back();
@@ -43,7 +43,7 @@ Exchange* Dispatcher::take_exchange() {
 }
 
 void Dispatcher::give_exchange(Exchange* exchange) {
-  --open_exchanges_;
+  metrics_.exchanges_open.subtract();
   std::unique_ptr<Exchange> owned(exchange);
   if (spare_.size() < kSpareExchanges) spare_.push_back(std::move(owned));
 }

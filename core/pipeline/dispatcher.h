@@ -16,6 +16,8 @@
 #include "http/transaction.h"
 #include "http/upstream.h"
 #include "pipeline/chain.h"
+#include "pipeline/log_limit.h"
+#include "pipeline/metrics.h"
 #include "pipeline/scheduler.h"
 
 struct gw_stream;
@@ -59,8 +61,10 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
   // Old generations that exchanges still hold, oldest first.
   const std::vector<std::unique_ptr<WorkerGeneration>>& retiring() const { return retiring_; }
 
-  std::uint64_t open_exchanges() const { return open_exchanges_; }
-  std::uint64_t open_streams() const { return open_streams_; }
+  std::uint64_t open_exchanges() const { return metrics_.exchanges_open.value(); }
+  std::uint64_t open_streams() const { return metrics_.streams_open.value(); }
+  // As long as the dispatcher; its values may be read by any thread.
+  const PipelineMetrics& metrics() const { return metrics_; }
   // Asks every open stream of that part (null: of all parts) to end (on_drain).
   void drain_streams(const PartUse* use);
   // Ends them; owners hear on_closed(GW_STREAM_SERVER_STOP).
@@ -88,8 +92,9 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
   std::unique_ptr<WorkerGeneration> current_;
   std::vector<std::unique_ptr<WorkerGeneration>> retiring_;
   std::vector<std::unique_ptr<Exchange>> spare_;
-  std::uint64_t open_exchanges_ = 0;
-  std::uint64_t open_streams_ = 0;
+  PipelineMetrics metrics_;
+  LogLimit misuse_log_;
+  LogLimit upstream_log_;
   gw_stream* streams_ = nullptr;      // open ones, linked
   gw_stream* next_stream_ = nullptr;  // of a walk under way
   std::atomic<const PartUse*> running_{nullptr};

@@ -46,6 +46,7 @@ void Exchange::begin(http::Transaction& transaction, WorkerGeneration* generatio
   if (generation != nullptr) chain_ = generation->find(request(), transaction.peer());
   body_ended_ = !has_body();
   if (chain_ == nullptr) {
+    dispatcher_.metrics_.unmatched.add();
     answer_error(0, 404, "ENDPOINT_NOT_FOUND");
   } else if (!make_slots()) {
     answer_error(0, 500, "INTERNAL_SERVER_ERROR");
@@ -61,6 +62,10 @@ bool Exchange::make_slots() {
   std::memset(memory, 0, bytes);
   slots_ = static_cast<void**>(memory);
   return true;
+}
+
+std::uint64_t Exchange::now_ns() const {
+  return dispatcher_.environment_.clock.monotonic_ns();
 }
 
 bool Exchange::has_body() const {
@@ -179,6 +184,7 @@ void Exchange::finish() {
 }
 
 void Exchange::abort() {
+  dispatcher_.metrics_.answers_broken.add();
   cancel_upstream();
   complete(true, false);
   release()->abort();
@@ -191,7 +197,7 @@ void Exchange::complete(bool aborted, bool streaming) {
   gw_outcome outcome{};
   outcome.struct_size = sizeof outcome;
   outcome.status = head_sent_ ? response_->status : 0;
-  outcome.duration_ns = dispatcher_.environment_.clock.monotonic_ns() - transaction_->started_ns();
+  outcome.duration_ns = now_ns() - transaction_->started_ns();
   outcome.request_body_bytes = request_body_bytes_;
   outcome.response_body_bytes = response_body_bytes_;
   outcome.aborted = aborted;

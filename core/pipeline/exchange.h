@@ -144,6 +144,7 @@ class Exchange final : public gw_exchange {
     return chain_ ? static_cast<std::uint32_t>(chain_->filters.size()) : 0;
   }
   bool has_body() const;
+  std::uint64_t now_ns() const;
 
   // Request (exchange.cc).
   void reset(http::Transaction& transaction, WorkerGeneration* generation);

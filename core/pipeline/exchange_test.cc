@@ -115,6 +115,7 @@ TEST(Exchange, NothingMatchesOrNobodyAnswersIs404) {
   EXPECT_NE(none.body.find("\"code\":\"ENDPOINT_NOT_FOUND\""), std::string::npos) << none.body;
   EXPECT_NE(none.body.find("\"path\":\"/none\""), std::string::npos) << none.body;
   EXPECT_EQ(none.field("Content-Type"), "application/json");
+  EXPECT_EQ(world.dispatcher.metrics().unmatched.value(), 1u);
   world.start(1, false);
   EXPECT_EQ(world.request().status, 404);
   EXPECT_EQ(world.take_events(), "a:head a:response a:complete");

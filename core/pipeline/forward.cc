@@ -39,15 +39,16 @@ void Exchange::start_attempt(const gw_attempt* previous) {
   if (request().framing == http::Framing::kLength && request().content_length > limit)
     return answer_error(filter_count(), 413, http::usual_error_code(413));
   ++attempts_;
+  dispatcher_.metrics_.attempts.add();
   attempt_open_ = true;
   stale_repeated_ = false;
-  attempt_began_ns_ = dispatcher_.environment_.clock.monotonic_ns();
+  attempt_began_ns_ = now_ns();
   if ((endpoint_.flags & GW_ENDPOINT_TLS) != 0) {
     // Sending in the clear what should be secret is worse than not sending it.
-    dispatcher_.environment_.log.error("pipeline", "upstream " +
-                                                       std::string(view(endpoint_.address)) +
-                                                       " asks for TLS, which "
-                                                       "this gateway does not speak to upstreams");
+    if (dispatcher_.upstream_log_.allows(now_ns()))
+      dispatcher_.upstream_log_.write(dispatcher_.environment_.log, base::LogLevel::kError,
+                                      "upstream " + std::string(view(endpoint_.address)) +
+                                          " asks for TLS, which is not spoken to upstreams");
     return attempt_failed(GW_ATTEMPT_REFUSED, false);
   }
   start_call();
@@ -104,7 +105,7 @@ void Exchange::settle_attempt(std::int32_t result, std::uint32_t status) {
   last_attempt_.result = result;
   last_attempt_.status = status;
   last_attempt_.token = endpoint_.token;
-  last_attempt_.duration_ns = dispatcher_.environment_.clock.monotonic_ns() - attempt_began_ns_;
+  last_attempt_.duration_ns = now_ns() - attempt_began_ns_;
   if (router.api.outcome == nullptr) return;
   enter(Phase::kNotice, filter_count(), router.use);
   router.api.outcome(router.part, this, slot(filter_count()), &last_attempt_);
@@ -123,8 +124,10 @@ bool Exchange::may_repeat(bool bytes_sent) const {
 
 void Exchange::attempt_failed(std::int32_t result, bool bytes_sent) {
   settle_attempt(result, 0);
+  dispatcher_.metrics_.attempts_failed.add();
   if (!may_repeat(bytes_sent) || attempts_ >= dispatcher_.options_.max_attempts)
     return answer_failure(result);
+  dispatcher_.metrics_.attempts_repeated.add();
   const gw_attempt previous = last_attempt_;
   start_attempt(&previous);
 }
@@ -157,10 +160,14 @@ void Exchange::on_upstream_failed(const http::UpstreamFailureInfo& info) {
   if (answer_begun_) return abort();  // the client must see that the rest does not come
   const bool stale = info.reused_connection && info.failure == http::UpstreamFailure::kBroken &&
                      may_repeat(info.request_bytes_sent);
-  if (stale && !std::exchange(stale_repeated_, true)) return start_call();
-  if (dispatcher_.environment_.log.enabled(base::LogLevel::kWarn))
-    dispatcher_.environment_.log.warn(
-        "pipeline", "upstream " + std::string(target_.address) + ": " + std::string(info.detail));
+  if (stale && !std::exchange(stale_repeated_, true)) {
+    dispatcher_.metrics_.stale_repeated.add();
+    return start_call();
+  }
+  if (dispatcher_.upstream_log_.allows(now_ns()))
+    dispatcher_.upstream_log_.write(
+        dispatcher_.environment_.log, base::LogLevel::kWarn,
+        "upstream " + std::string(target_.address) + ": " + std::string(info.detail));
   attempt_failed(static_cast<std::int32_t>(info.failure), info.request_bytes_sent);
 }
 

@@ -264,6 +264,8 @@ TEST(Forward, RepeatsOnlyWhatMayBeRepeated) {
       world.call().fails(test.failure, test.sent);
     }
     EXPECT_EQ(world.pool.calls.size(), static_cast<std::size_t>(test.attempts));
+    EXPECT_EQ(world.dispatcher.metrics().attempts.value(), world.pool.calls.size());
+    EXPECT_EQ(world.dispatcher.metrics().attempts_repeated.value(), world.pool.calls.size() - 1);
     EXPECT_EQ(client.status, test.status);
     EXPECT_EQ(client.field("Retry-After"), test.status == 503 ? "1" : "");
     ASSERT_EQ(world.r.outcomes.size(), static_cast<std::size_t>(test.attempts));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipeline/stream.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "pipeline/dispatcher.h"
@@ -10,6 +11,10 @@
 using gw::http::DetachedStream;
 using gw::pipeline::Exchange;
 
+namespace {
+constexpr std::size_t kFramingBytes = 32;  // a chunk's size line and end
+}
+
 const DetachedStream::Events gw_stream::kEvents = {&gw_stream::on_closed, &gw_stream::on_writable,
                                                    &gw_stream::on_drain};
 
@@ -17,7 +22,7 @@ gw_stream::gw_stream(gw::pipeline::Dispatcher& dispatcher, gw::pipeline::PartUse
                      const gw_stream_events* events, void* owner)
     : dispatcher_(dispatcher), use_(&use), events_(events), owner_(owner) {
   ++use_->streams;
-  ++dispatcher_.open_streams_;
+  dispatcher_.metrics_.streams_open.add();
   next_ = std::exchange(dispatcher_.streams_, this);
   if (next_ != nullptr) next_->previous_ = this;
 }
@@ -26,7 +31,7 @@ gw_stream::~gw_stream() {
   if (dispatcher_.next_stream_ == this) dispatcher_.next_stream_ = next_;
   (previous_ == nullptr ? dispatcher_.streams_ : previous_->next_) = next_;
   if (next_ != nullptr) next_->previous_ = previous_;
-  --dispatcher_.open_streams_;
+  dispatcher_.metrics_.streams_open.subtract();
   if (--use_->streams == 0 && use_->idle() && use_->on_idle != nullptr) use_->on_idle(use_->user);
 }
 
@@ -85,7 +90,9 @@ gw_status gw_stream::write(std::string_view data) {
   if (data.empty()) return GW_OK;
   if (socket_ == nullptr) {
     if (pending_ == nullptr) pending_ = std::make_unique<std::string>();
-    const std::size_t cap = dispatcher_.options_.stream_unsent_bytes;
+    // With its framing it must fit into what the socket's side may hold.
+    const std::size_t most = dispatcher_.options_.stream_unsent_bytes;
+    const std::size_t cap = most - std::min(most, kFramingBytes);
     if (data.size() > cap || pending_->size() > cap - data.size()) {
       refused_ = true;
       return GW_LIMIT;

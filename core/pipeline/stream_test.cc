@@ -113,7 +113,7 @@ TEST(Stream, LimitThenWritable) {
 
 TEST(Stream, BoundedBeforeItsHeadLeft) {
   DispatcherOptions options;
-  options.stream_unsent_bytes = 10;
+  options.stream_unsent_bytes = 42;  // 10 and their framing
   StreamWorld world(options);
   world.at_begin = [&](gw_exchange*) {
     EXPECT_EQ(world.write("12345678"), GW_OK);
