@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The JSON that clients see: envelopes of answers that are not errors of the gateway.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "store.h"
+
+namespace gw::queue {
+
+// Appends `text` as a JSON string, quotes included. Bytes that are not UTF-8 become U+FFFD.
+void append_json_string(std::string& out, std::string_view text);
+
+// {"totalQueueSize":3,"userQueuePosition":1,"usersBehind":2}
+std::string place_json(const Place& place);
+
+// {"success":true,"message":...,"data":...,"timestamp":...}; an empty message or data is left out.
+std::string success_json(std::string_view message, std::string_view data, std::int64_t wall_ms);
+
+// The envelope of an error that is answered with another HTTP status than it names
+// (missing_token_status = 200).
+std::string failure_json(std::string_view code, std::string_view message, std::uint32_t status,
+                         std::string_view path, std::int64_t wall_ms);
+
+}  // namespace gw::queue

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "queue_part.h"
+
+#include "answers.h"
+#include "memory_store.h"
+
+namespace gw::queue {
+
+Shared::Shared(Context given_context, Settings given)
+    : context(given_context),
+      settings(std::move(given)),
+      scripts(settings.rules, settings.key_prefix) {}
+
+QueuePart::QueuePart(const Shared& shared, Worker worker)
+    : shared_(shared), worker_(worker), index_(worker.index()), measures_(worker) {
+  const Settings& settings = shared_.settings;
+  if (settings.in_memory) {
+    if (home()) truth_ = std::make_unique<MemoryQueue>(settings.rules, settings.max_users);
+    store_ = std::make_unique<MemoryStore>(shared_.context, worker_, measures_,
+                                           settings.redis.max_pending);
+  } else {
+    make_redis_store();
+    if (home()) make_subscriber();
+  }
+  hub_ = std::make_unique<StreamHub>(shared_.context, worker_, settings, *store_, measures_);
+  filter_ =
+      std::make_unique<QueueFilter>(shared_.context, worker_, settings, *store_, *hub_, measures_);
+}
+
+// Connections first: what they still have to say must find nobody.
+QueuePart::~QueuePart() {
+  scheduler_.cancel();
+  patience_.cancel();
+  subscriber_.reset();
+  redis_ = nullptr;
+  store_.reset();
+}
+
+void QueuePart::make_redis_store() {
+  RedisStore::Events events;
+  if (home()) {
+    events.on_up = [this](const std::string& version) { on_store_up(version); };
+    events.on_down = [this](std::string_view reason) { on_store_down(reason); };
+  }
+  auto store = std::make_unique<RedisStore>(shared_.context, worker_, shared_.scripts, measures_,
+                                            shared_.settings.redis, std::move(events));
+  redis_ = store.get();
+  store_ = std::move(store);
+}
+
+void QueuePart::make_subscriber() {
+  RedisConnection::Events events;
+  events.on_ready = [this] { subscriber_->subscribe(shared_.scripts.channel()); };
+  events.on_message = [this](std::string_view payload) { on_message(payload); };
+  subscriber_ = std::make_unique<RedisConnection>(shared_.context, worker_, shared_.settings.redis,
+                                                  std::move(events));
+}
+
+void QueuePart::connect() {
+  if (redis_ != nullptr) redis_->start();
+}
+
+void QueuePart::start() {
+  for (std::uint32_t i = 0; i < shared_.context.worker_count(); ++i)
+    shared_.context.post<QueuePart>(i, [](QueuePart& part) { part.connect(); });
+  if (subscriber_) subscriber_->start();
+  scheduler_.start(
+      worker_, kTickMs, [this] { tick(); }, kTickMs);
+  if (redis_ == nullptr) {
+    measures_.connected(true);
+    return started();
+  }
+  patience_.start(worker_, kStartPatienceMs, [this] { started(); });
+}
+
+void QueuePart::started() {
+  if (std::exchange(started_, true)) return;
+  patience_.cancel();
+  shared_.context.started();
+}
+
+void QueuePart::tick() {
+  store_->tick([this](StoreError error, const Census& census) {
+    if (error != StoreError::kNone || census.clock_ms == 0) return;
+    measures_.standing(census);
+    measures_.work(census);
+  });
+}
+
+void QueuePart::on_store_up(const std::string& version) {
+  const Context& context = shared_.context;
+  std::string details = "{\"version\":";
+  append_json_string(details, version.empty() ? "unknown" : version);
+  context.health("redis", GW_UP, details + "}");
+  context.log(GW_INFO, "connected to Redis " + version);
+  told_down_ = false;
+  measures_.connected(true);
+  // A gateway that starts brings its settings; one that comes back does not put them over
+  // another's.
+  redis_->configure(std::exchange(configured_, true), [this](const InForce& in_force) {
+    const Rules& mine = shared_.settings.rules;
+    if (in_force.capacity != mine.capacity || in_force.duration_ms != mine.duration_ms)
+      shared_.context.log(GW_WARN, "other settings are in force in the store: capacity " +
+                                       std::to_string(in_force.capacity) + ", duration " +
+                                       std::to_string(in_force.duration_ms / 1000) +
+                                       " s, version " + std::to_string(in_force.version));
+  });
+  started();
+}
+
+void QueuePart::on_store_down(std::string_view reason) {
+  std::string details = "{\"error\":";
+  append_json_string(details, reason);
+  shared_.context.health("redis", GW_DOWN, details + "}");
+  if (!std::exchange(told_down_, true))
+    shared_.context.log(
+        GW_WARN, "Redis is not reachable: " + std::string(reason) + "; trying again and again");
+  measures_.connected(false);
+  started();
+}
+
+void QueuePart::on_message(std::string_view payload) {
+  auto notice = read_notice(payload);
+  if (!notice) {
+    shared_.context.log(GW_DEBUG, "a message on our channel that is not ours");
+    return;
+  }
+  if (notice->letter == 'A') on_admitted(notice->users);
+  if (notice->letter == 'C') on_stream_closed(notice->users);
+  if (notice->letter == 'S') measures_.standing(notice->census);
+}
+
+void QueuePart::announce() {
+  auto tell = [](const std::vector<std::string>& users, auto told) {
+    std::vector<std::string_view> names(users.begin(), users.end());
+    if (!names.empty()) told(names);
+  };
+  tell(truth_->take_admitted(), [this](const auto& names) { on_admitted(names); });
+  tell(truth_->take_closed(), [this](const auto& names) { on_stream_closed(names); });
+}
+
+void QueuePart::on_admitted(std::span<const std::string_view> users) {
+  measures_.admissions(users.size());
+  auto names = std::make_shared<const std::vector<std::string>>(users.begin(), users.end());
+  for (std::uint32_t i = 0; i < shared_.context.worker_count(); ++i)
+    shared_.context.post<QueuePart>(i, [names](QueuePart& part) { part.hub_->admitted(*names); });
+}
+
+void QueuePart::on_stream_closed(std::span<const std::string_view> users) {
+  auto names = std::make_shared<const std::vector<std::string>>(users.begin(), users.end());
+  for (std::uint32_t i = 0; i < shared_.context.worker_count(); ++i)
+    shared_.context.post<QueuePart>(
+        i, [names](QueuePart& part) { part.hub_->closed_elsewhere(*names); });
+}
+
+}  // namespace gw::queue

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The queue on one worker: its store, its streams and its filter. The part of the home worker also
+// keeps what a process has one of: the truth when it is in memory, else the subscriber to Redis'
+// events; and the scheduler. News goes from there to all workers, in batches.
+#pragma once
+
+#include <cstdint>
+#include <gateway/plugin.hpp>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "measures.h"
+#include "memory_queue.h"
+#include "queue_filter.h"
+#include "redis_connection.h"
+#include "redis_store.h"
+#include "scripts.h"
+#include "settings.h"
+#include "store.h"
+#include "stream_hub.h"
+
+namespace gw::queue {
+
+// What all parts of an instance share; immutable.
+struct Shared {
+  Shared(Context context, Settings given);
+
+  Context context;
+  Settings settings;
+  Scripts scripts;
+};
+
+class QueuePart : private StoreEvents {
+ public:
+  // `shared` must outlive the part.
+  QueuePart(const Shared& shared, Worker worker);
+  ~QueuePart() override;
+
+  // Home worker: connects all parts and starts the scheduler; ends with Context::started, which
+  // does not wait for Redis longer than kStartPatienceMs.
+  void start();
+
+  Verdict on_request_head(Exchange exchange, void*& slot) {
+    return filter_->on_request_head(exchange, slot);
+  }
+  Verdict on_resume(Exchange exchange, void*& slot) { return filter_->on_resume(exchange, slot); }
+  void on_complete(Exchange exchange, void*& slot, const gw_outcome& outcome) {
+    filter_->on_complete(exchange, slot, outcome);
+  }
+
+  // Home worker, memory store only.
+  MemoryQueue& truth() { return *truth_; }
+  // Tells all workers what the truth in memory did.
+  void announce();
+
+ private:
+  static constexpr std::uint32_t kTickMs = 1000;
+  static constexpr std::uint32_t kStartPatienceMs = 1000;
+
+  void make_redis_store();
+  void make_subscriber();
+  void connect();
+  void tick();
+  void on_store_up(const std::string& version);
+  void on_store_down(std::string_view reason);
+  void on_message(std::string_view payload);
+  void started();
+  void on_admitted(std::span<const std::string_view> users) override;
+  void on_stream_closed(std::span<const std::string_view> users) override;
+  bool home() const { return index_ == 0; }
+
+  const Shared& shared_;
+  Worker worker_;
+  std::uint32_t index_;
+  Measures measures_;
+  std::unique_ptr<MemoryQueue> truth_;
+  // In this order: the store goes before those whom it calls, so it is made last and reset first.
+  std::unique_ptr<Store> store_;
+  RedisStore* redis_ = nullptr;  // the same, when it is Redis
+  std::unique_ptr<StreamHub> hub_;
+  std::unique_ptr<QueueFilter> filter_;
+  std::unique_ptr<RedisConnection> subscriber_;
+  Timer scheduler_, patience_;
+  bool started_ = false, configured_ = false, told_down_ = false;
+};
+
+}  // namespace gw::queue

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "redis_connection.h"
+
+#include <algorithm>
+
+namespace gw::queue {
+namespace {
+
+constexpr std::uint32_t kCheckMs = 100;  // how exactly time-outs are kept
+constexpr std::uint64_t kMillisecond = 1'000'000;
+
+std::string_view text_of(const redisReply* reply) {
+  return reply->str == nullptr ? std::string_view() : std::string_view(reply->str, reply->len);
+}
+
+bool is_error(const redisReply* reply) {
+  return reply->type == REDIS_REPLY_ERROR;
+}
+
+// The server's version from the answer to HELLO: name, value, name, value, ...
+std::string version_in(const redisReply* reply) {
+  for (std::size_t i = 0; i + 1 < reply->elements; i += 2)
+    if (text_of(reply->element[i]) == "version") return std::string(text_of(reply->element[i + 1]));
+  return {};
+}
+
+}  // namespace
+
+RedisConnection::RedisConnection(Context context, Worker worker, const RedisOptions& options,
+                                 Events events)
+    : context_(context), worker_(worker), options_(options), events_(std::move(events)) {
+  turn_ = Ticket(tables.turn->create(
+                     worker_.raw(),
+                     [](void* self) { static_cast<RedisConnection*>(self)->write_now(); }, this),
+                 tables.turn->cancel);
+}
+
+RedisConnection::~RedisConnection() {
+  events_ = {};
+  state_ = State::kClosing;
+  for (Pending& pending : pending_) pending.replied = nullptr;
+  if (redis_ == nullptr) return;
+  redis_->onConnect = nullptr;
+  redis_->onDisconnect = nullptr;
+  redisAsyncFree(std::exchange(redis_, nullptr));
+}
+
+void RedisConnection::start() {
+  if (state_ == State::kIdle) resolve();
+}
+
+void RedisConnection::resolve() {
+  state_ = State::kConnecting;
+  connecting_since_ns_ = context_.monotonic_ns();
+  clock_.start(
+      worker_, kCheckMs, [this] { check_time(); }, kCheckMs);
+  if (!options_.address.unix_path.empty()) {
+    connect({});
+    return;
+  }
+  auto done = [](void* user, gw_status status, const gw_str* addresses, std::uint32_t count) {
+    auto* self = static_cast<RedisConnection*>(user);
+    self->resolution_.release();
+    if (status != GW_OK || count == 0) {
+      self->lost("its name does not resolve");
+    } else {
+      self->connect(std::string(view(addresses[self->failures_ % count])));
+    }
+  };
+  resolution_ =
+      Ticket(tables.resolve->resolve(worker_.raw(), str(options_.address.host), done, this),
+             tables.resolve->cancel);
+  if (resolution_.get() == nullptr) lost("its name does not resolve");
+}
+
+void RedisConnection::connect(const std::string& address) {
+  redisOptions options = {};
+  if (address.empty()) {
+    REDIS_OPTIONS_SET_UNIX(&options, options_.address.unix_path.c_str());
+  } else {
+    REDIS_OPTIONS_SET_TCP(&options, address.c_str(), options_.address.port);
+  }
+  redisAsyncContext* redis = redisAsyncConnectWithOptions(&options);
+  if (redis == nullptr || redis->err != 0) {
+    std::string reason = redis == nullptr ? "out of memory" : redis->errstr;
+    if (redis != nullptr) redisAsyncFree(redis);
+    lost(reason);
+    return;
+  }
+  redis_ = redis;
+  attach();
+}
+
+void RedisConnection::attach() {
+  redis_->data = this;
+  redis_->ev.data = this;
+  redis_->ev.addRead = [](void* data) {
+    auto* self = static_cast<RedisConnection*>(data);
+    self->want(self->watched_ | GW_FD_READ);
+  };
+  redis_->ev.delRead = [](void* data) {
+    auto* self = static_cast<RedisConnection*>(data);
+    self->want(self->watched_ & ~static_cast<std::uint32_t>(GW_FD_READ));
+  };
+  // Until connected, writable means connected; later a write waits for the end of the turn, and the
+  // descriptor is watched only when the socket did not take all of it.
+  redis_->ev.addWrite = [](void* data) {
+    auto* self = static_cast<RedisConnection*>(data);
+    if (self->state_ == State::kConnecting || self->writing_) {
+      self->want(self->watched_ | GW_FD_WRITE);
+    } else {
+      tables.turn->arm(self->turn_.get());
+    }
+  };
+  redis_->ev.delWrite = [](void* data) {
+    auto* self = static_cast<RedisConnection*>(data);
+    self->want(self->watched_ & ~static_cast<std::uint32_t>(GW_FD_WRITE));
+  };
+  redis_->ev.cleanup = [](void* data) {
+    auto* self = static_cast<RedisConnection*>(data);
+    self->watch_.reset();
+    self->watched_ = 0;
+  };
+  watched_ = 0;
+  watch_ = Ticket(tables.fd->watch(
+                      worker_.raw(), redis_->c.fd, 0,
+                      [](void* self, std::uint32_t events) {
+                        static_cast<RedisConnection*>(self)->on_events(events);
+                      },
+                      this),
+                  tables.fd->cancel);
+  if (watch_.get() == nullptr) {
+    redisAsyncFree(std::exchange(redis_, nullptr));
+    lost("its descriptor cannot be watched");
+    return;
+  }
+  redisAsyncSetConnectCallback(redis_, on_connected);
+  redisAsyncSetDisconnectCallback(redis_, on_disconnected);
+}
+
+void RedisConnection::want(std::uint32_t events) {
+  if (events == watched_ || watch_.get() == nullptr) return;
+  watched_ = events;
+  tables.fd->update(watch_.get(), events);
+}
+
+void RedisConnection::on_events(std::uint32_t events) {
+  if ((events & GW_FD_READ) != 0 && redis_ != nullptr) redisAsyncHandleRead(redis_);
+  if ((events & GW_FD_WRITE) != 0) write();
+}
+
+void RedisConnection::write_now() {
+  if (state_ != State::kConnecting) write();
+}
+
+void RedisConnection::write() {
+  if (redis_ == nullptr) return;
+  writing_ = true;
+  redisAsyncHandleWrite(redis_);
+  writing_ = false;
+}
+
+void RedisConnection::on_connected(const redisAsyncContext* redis, int status) {
+  auto* self = static_cast<RedisConnection*>(redis->data);
+  if (status != REDIS_OK) {
+    self->redis_ = nullptr;  // hiredis frees it
+    self->lost(redis->errstr);
+    return;
+  }
+  if (redis->c.connection_type == REDIS_CONN_TCP)
+    redisEnableKeepAlive(const_cast<redisContext*>(&redis->c));
+  self->want(self->watched_ & ~static_cast<std::uint32_t>(GW_FD_WRITE));
+  self->state_ = State::kGreeting;
+  self->greet(Step::kHello);
+}
+
+void RedisConnection::on_disconnected(const redisAsyncContext* redis, int) {
+  auto* self = static_cast<RedisConnection*>(redis->data);
+  self->redis_ = nullptr;
+  std::string reason = std::exchange(self->reason_, {});
+  if (reason.empty()) reason = redis->err != 0 ? redis->errstr : "closed";
+  self->lost(reason);
+}
+
+void RedisConnection::greet(Step step) {
+  const RedisAddress& address = options_.address;
+  step_ = step;
+  Command command;
+  std::string database = std::to_string(address.database);
+  std::string_view user = address.user.empty() ? std::string_view("default") : address.user;
+  if (step == Step::kHello) {
+    for (const char* word : {"HELLO", "3"}) command.add(word);
+    if (!address.password.empty())
+      command.add("AUTH"), command.add(user), command.add(address.password);
+  } else if (step == Step::kAuth) {
+    if (address.password.empty()) return greet(Step::kSelect);
+    command.add("AUTH");
+    if (!address.user.empty()) command.add(address.user);
+    command.add(address.password);
+  } else if (step == Step::kSelect) {
+    if (address.database == 0) return greet(Step::kRole);
+    command.add("SELECT"), command.add(database);
+  } else {
+    command.add("ROLE");
+  }
+  transmit(
+      command.size(), command.words.data(), command.sizes.data(),
+      [](void* self, const redisReply* reply) {
+        auto* connection = static_cast<RedisConnection*>(self);
+        if (reply != nullptr) connection->on_greeting(connection->step_, reply);
+      },
+      this);
+}
+
+void RedisConnection::on_greeting(Step step, const redisReply* reply) {
+  std::string_view error = is_error(reply) ? text_of(reply) : std::string_view();
+  if (step == Step::kRole) return on_role(reply);
+  if (step == Step::kHello &&
+      (error.starts_with("ERR unknown command") || error.starts_with("NOPROTO")))
+    return greet(Step::kAuth);  // a server before Redis 6
+  if (!error.empty()) return drop(error);
+  if (step == Step::kHello) {
+    version_ = version_in(reply);
+    return greet(Step::kSelect);
+  }
+  greet(step == Step::kAuth ? Step::kSelect : Step::kRole);
+}
+
+void RedisConnection::on_role(const redisReply* reply) {
+  bool forbidden =
+      is_error(reply) && text_of(reply).starts_with("NOPERM");  // then the first write will tell
+  if (is_error(reply) && !forbidden) return drop(text_of(reply));
+  if (!forbidden && (reply->elements == 0 || text_of(reply->element[0]) != "master"))
+    return drop("it is not the master");
+  state_ = State::kReady;
+  failures_ = 0;
+  if (events_.on_ready) events_.on_ready();
+}
+
+bool RedisConnection::transmit(int count, const char** words, const std::size_t* sizes,
+                               Replied replied, void* user_data) {
+  if (redis_ == nullptr) return false;
+  pending_.push_back({this, replied, user_data, context_.monotonic_ns()});
+  if (redisAsyncCommandArgv(redis_, on_reply, &pending_.back(), count, words, sizes) == REDIS_OK)
+    return true;
+  pending_.pop_back();
+  return false;
+}
+
+bool RedisConnection::send(const Command& command, Replied replied, void* user_data) {
+  if (state_ != State::kReady || full()) return false;
+  auto** words = const_cast<const char**>(command.words.data());
+  return transmit(command.size(), words, command.sizes.data(), replied, user_data);
+}
+
+bool RedisConnection::subscribe(std::string_view channel) {
+  if (state_ != State::kReady || redis_ == nullptr) return false;
+  const char* words[] = {"SUBSCRIBE", channel.data()};
+  const std::size_t sizes[] = {9, channel.size()};
+  return redisAsyncCommandArgv(redis_, on_push, this, 2, words, sizes) == REDIS_OK;
+}
+
+void RedisConnection::on_reply(redisAsyncContext*, void* reply, void* data) {
+  Pending pending = *static_cast<Pending*>(data);
+  RedisConnection* self = pending.connection;
+  self->pending_.pop_front();  // replies come in the order of the commands
+  if (reply == nullptr) self->state_ = State::kClosing;
+  if (pending.replied != nullptr)
+    pending.replied(pending.user_data, static_cast<const redisReply*>(reply));
+}
+
+void RedisConnection::on_push(redisAsyncContext*, void* data, void* user_data) {
+  auto* self = static_cast<RedisConnection*>(user_data);
+  const auto* reply = static_cast<const redisReply*>(data);
+  if (reply == nullptr) {
+    self->state_ = State::kClosing;
+    return;
+  }
+  if (is_error(reply)) return self->drop(text_of(reply));
+  if (reply->elements == 3 && text_of(reply->element[0]) == "message" && self->events_.on_message)
+    self->events_.on_message(text_of(reply->element[2]));
+}
+
+void RedisConnection::drop(std::string_view reason) {
+  if (redis_ == nullptr || (state_ != State::kGreeting && state_ != State::kReady)) return;
+  state_ = State::kClosing;
+  reason_ = reason;
+  redisAsyncFree(redis_);  // on_disconnected tells; inside a callback hiredis frees after it
+}
+
+// The context is gone, or never was.
+void RedisConnection::lost(std::string_view reason) {
+  std::string why(reason);
+  clock_.cancel();
+  state_ = State::kWaiting;
+  retry_later();
+  if (events_.on_lost) events_.on_lost(why);
+}
+
+void RedisConnection::retry_later() {
+  std::uint32_t delay = options_.reconnect_min_ms << std::min<std::uint32_t>(failures_, 16);
+  delay = std::min(std::max(delay, options_.reconnect_min_ms), options_.reconnect_max_ms);
+  ++failures_;
+  std::uint32_t random = 0;
+  context_.random(&random, sizeof random);
+  delay = delay / 2 + random % (delay / 2 + 1);  // half of it is jitter, against a herd
+  retry_.start(worker_, delay, [this] { resolve(); });
+}
+
+void RedisConnection::check_time() {
+  std::uint64_t now = context_.monotonic_ns();
+  if (state_ == State::kConnecting || state_ == State::kGreeting) {
+    if (now - connecting_since_ns_ < options_.connect_timeout_ms * kMillisecond) return;
+    resolution_.reset();
+    if (redis_ == nullptr) return lost("connecting takes too long");
+    if (state_ == State::kGreeting) return drop("connecting takes too long");
+    redisAsyncContext* redis = std::exchange(redis_, nullptr);
+    redis->onConnect = nullptr;
+    state_ = State::kClosing;
+    redisAsyncFree(redis);
+    return lost("connecting takes too long");
+  }
+  if (!pending_.empty() &&
+      now - pending_.front().sent_ns > options_.command_timeout_ms * kMillisecond)
+    drop("it does not answer in time");
+}
+
+}  // namespace gw::queue

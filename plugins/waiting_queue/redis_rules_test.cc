@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What only Redis can meet: other programs that write the same keys, garbage, counters that were
+// rolled back, several gateways.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "subject_for_test.h"
+
+namespace gw::queue {
+namespace {
+
+constexpr std::uint64_t kSecond = 1000;
+
+class RedisRules : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!RedisServer::installed()) GTEST_SKIP() << "no redis-server here";
+    use(1);
+  }
+  void use(std::uint64_t capacity) {
+    rules.capacity = capacity;
+    queue.reset(rules);
+  }
+  static RedisServer& redis() { return RedisSubject::server(); }
+  std::string wall_seconds(std::int64_t ago = 0) {
+    return std::to_string(static_cast<std::int64_t>(queue.wall_ms / 1000) - ago);
+  }
+
+  Rules rules;
+  RedisSubject queue;
+};
+
+TEST_F(RedisRules, keys_are_those_of_the_original) {
+  queue.line_up("in"), queue.line_up("a"), queue.line_up("b");
+  EXPECT_EQ(redis().text({"HGET", "allowedIn:users", "in"}), wall_seconds());
+  EXPECT_EQ(redis().number({"ZSCORE", "queue:wait", "a"}), 1);
+  EXPECT_EQ(redis().number({"ZSCORE", "queue:wait", "b"}), 2);
+  EXPECT_EQ(redis().text({"GET", "queue:counter"}), "2");
+}
+
+TEST_F(RedisRules, a_counter_that_was_rolled_back_lets_nobody_overtake) {
+  for (const char* user : {"in", "a", "b", "c"}) queue.line_up(user);
+  for (const char* value : {"1", "garbage", "-5", "inf", "nan"}) {
+    redis().run({"SET", "queue:counter", value});
+    std::string late = std::string("late") + value;
+    EXPECT_EQ(queue.line_up(late), kQueued) << value;
+    Place place = queue.status(late);
+    EXPECT_EQ(place.position, place.total) << value;
+  }
+  redis().run({"SET", "queue:counter", "1000"});
+  queue.line_up("last");
+  EXPECT_EQ(redis().number({"ZSCORE", "queue:wait", "last"}), 1001);
+}
+
+TEST_F(RedisRules, those_whom_another_program_lined_up_are_served_and_never_dropped) {
+  queue.line_up("in");
+  redis().run({"ZADD", "queue:wait", "1.5", "foreign", "2.25", "foreign2"});
+  queue.line_up("ours");
+  EXPECT_EQ(queue.status("foreign"), (Place{Standing::kWaiting, 1, 3}));
+  queue.live(310 * kSecond);
+  EXPECT_EQ(queue.status("foreign").standing, Standing::kAdmitted);
+  queue.away({"foreign2"});
+  EXPECT_EQ(queue.status("foreign2").position, 1u) << "no lease, so never away";
+  EXPECT_EQ(queue.status("ours").standing, Standing::kAbsent) << "its lease was over";
+}
+
+TEST_F(RedisRules, admissions_by_another_program_count_and_expire) {
+  use(2);
+  redis().run({"HSET", "allowedIn:users", "x", wall_seconds(), "y", wall_seconds(100)});
+  EXPECT_EQ(queue.line_up("a"), kQueued);
+  EXPECT_EQ(queue.gate("x").standing, Standing::kAdmitted);
+  EXPECT_EQ(queue.tick().repaired, 1u) << "y was in no index; x was put there by the gate";
+  queue.live(139 * kSecond);
+  EXPECT_EQ(queue.look({"a"}).front().standing, Standing::kWaiting);
+  queue.live(2 * kSecond);
+  EXPECT_EQ(queue.status("y").standing, Standing::kAbsent);
+  EXPECT_EQ(queue.status("a").standing, Standing::kAdmitted);
+}
+
+TEST_F(RedisRules, a_renewal_by_another_program_counts) {
+  queue.line_up("a");
+  queue.live(200 * kSecond);
+  redis().run({"HSET", "allowedIn:users", "a", wall_seconds()});
+  queue.live(239 * kSecond);
+  EXPECT_EQ(queue.status("a").standing, Standing::kAdmitted);
+  queue.live(2 * kSecond);
+  EXPECT_EQ(queue.status("a").standing, Standing::kAbsent);
+}
+
+TEST_F(RedisRules, garbage_in_the_hash_expires_like_an_admission_made_now) {
+  use(6);
+  redis().run({"HSET", "allowedIn:users", "text", "yes", "empty", "", "nan", "nan", "inf", "inf",
+               "future", std::to_string(queue.wall_ms)});
+  EXPECT_EQ(queue.tick().admitted, 5u);
+  EXPECT_EQ(queue.gate("empty").standing, Standing::kAdmitted);
+  queue.live(239 * kSecond);
+  EXPECT_EQ(queue.tick().admitted, 5u);
+  queue.live(2 * kSecond);
+  EXPECT_EQ(queue.tick().admitted, 0u);
+}
+
+TEST_F(RedisRules, someone_both_admitted_and_waiting_is_admitted_only) {
+  queue.line_up("a");
+  redis().run({"ZADD", "queue:wait", "5", "a"});
+  EXPECT_EQ(queue.status("a").standing, Standing::kAdmitted);
+  EXPECT_EQ(queue.tick().repaired, 1u);
+  EXPECT_EQ(redis().number({"ZCARD", "queue:wait"}), 0);
+}
+
+TEST_F(RedisRules, what_another_program_removed_is_gone) {
+  queue.line_up("a"), queue.line_up("b"), queue.line_up("c");
+  redis().run({"HDEL", "allowedIn:users", "a"});
+  redis().run({"ZREM", "queue:wait", "b"});
+  EXPECT_EQ(queue.gate("a").standing, Standing::kAbsent);
+  EXPECT_EQ(queue.tick().promoted, 1u);
+  EXPECT_EQ(queue.status("c").standing, Standing::kAdmitted);
+  EXPECT_EQ(queue.status("b").standing, Standing::kAbsent);
+  queue.live(400 * kSecond);
+  EXPECT_EQ(redis().number({"ZCARD", "queue:lease"}), 0);
+  EXPECT_EQ(redis().number({"ZCARD", "queue:expiry"}), 0);
+}
+
+TEST_F(RedisRules, a_smaller_capacity_admits_nobody_until_there_is_room) {
+  use(3);
+  for (const char* user : {"a", "b", "c", "d"}) queue.line_up(user);
+  rules.capacity = 1;
+  queue.use(rules);
+  queue.configure();
+  queue.run(Operation::kLeaveAdmitted, "a");
+  queue.run(Operation::kLeaveAdmitted, "b");
+  EXPECT_EQ(queue.status("d").standing, Standing::kWaiting);
+  queue.run(Operation::kLeaveAdmitted, "c");
+  EXPECT_EQ(queue.status("d").standing, Standing::kAdmitted);
+}
+
+TEST_F(RedisRules, the_settings_in_force_are_the_stores) {
+  rules.capacity = 5;
+  queue.use(rules);
+  EXPECT_EQ(queue.configure().capacity, 5u);
+  rules.capacity = 1;
+  queue.use(rules);
+  EXPECT_EQ(queue.configure(true).capacity, 5u) << "who comes back does not bring its own";
+  EXPECT_EQ(queue.line_up("a"), kAdmittedNow);
+  EXPECT_EQ(queue.line_up("b"), kAdmittedNow) << "5 is in force";
+  EXPECT_EQ(queue.configure().capacity, 1u);
+  rules.version = 7, rules.capacity = 9;
+  queue.use(rules);
+  EXPECT_EQ(queue.configure().version, 7u);
+  rules.version = 6, rules.capacity = 2;
+  queue.use(rules);
+  EXPECT_EQ(queue.configure().capacity, 9u) << "an older version changes nothing";
+}
+
+TEST_F(RedisRules, keys_of_another_type_are_an_error_and_no_crash) {
+  for (const char* key :
+       {"queue:wait", "allowedIn:users", "queue:counter", "queue:state", "queue:expiry"}) {
+    use(0);
+    redis().run({"DEL", key});
+    redis().run({"SADD", key, "x"});
+    Answer answer = queue.run(Operation::kLineup, "b", std::string("op") + key);
+    EXPECT_EQ(answer.error, StoreError::kFailed) << key;
+    EXPECT_THAT(queue.error(), ::testing::HasSubstr("WRONGTYPE")) << key;
+  }
+}
+
+TEST_F(RedisRules, garbage_in_the_state_is_ignored) {
+  redis().run({"HSET", "queue:state", "q", "x", "w", "nan", "capacity", "many", "duration", "",
+               "hint", "inf", "sweep", "abc"});
+  EXPECT_EQ(queue.line_up("a"), kAdmittedNow);
+  EXPECT_EQ(queue.line_up("b"), kQueued);
+  EXPECT_EQ(queue.tick().capacity, 1u);
+}
+
+TEST_F(RedisRules, the_cost_of_a_tick_does_not_grow_with_those_admitted) {
+  use(5000);
+  for (int i = 0; i < 5000; ++i) queue.line_up("user" + std::to_string(i));
+  redis().run({"CONFIG", "RESETSTAT"});
+  queue.tick();
+  Reply reply = redis().run({"INFO", "commandstats"});
+  std::string stats(reply->str, reply->len);
+  std::size_t at = stats.find("cmdstat_zscore:calls=");
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_LT(std::atoi(stats.c_str() + at + 21), 600) << stats;
+}
+
+TEST(Notice, reads_what_the_scripts_publish) {
+  auto notice = read_notice("A5:alice0:3:b:c");
+  ASSERT_TRUE(notice);
+  EXPECT_EQ(notice->letter, 'A');
+  EXPECT_THAT(notice->users, ::testing::ElementsAre("alice", "", "b:c"));
+  auto standing = read_notice("S3:2:100");
+  ASSERT_TRUE(standing);
+  EXPECT_EQ(standing->census.waiting, 3u);
+  EXPECT_EQ(standing->census.capacity, 100u);
+}
+
+TEST(Notice, refuses_everything_else) {
+  for (const char* text : {"", "X", "A5", "A5:", "A5:abcd", "Aabc", "A-1:a",
+                           "A99999999999999999999:a", "S", "S1:2", "S1:2:3:4", "S1:2:x"})
+    EXPECT_FALSE(read_notice(text)) << text;
+}
+
+}  // namespace
+}  // namespace gw::queue

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A redis-server of its own for a test: on a Unix socket in a temporary folder, nothing saved. For
+// tests alone; header only, so that it is no part of the plugin.
+#pragma once
+
+#include <hiredis/hiredis.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace gw::queue {
+
+struct ReplyFree {
+  void operator()(redisReply* reply) const { freeReplyObject(reply); }
+};
+using Reply = std::unique_ptr<redisReply, ReplyFree>;
+
+class RedisServer {
+ public:
+  static bool installed() { return std::system("command -v redis-server >/dev/null 2>&1") == 0; }
+
+  explicit RedisServer(std::vector<std::string> more = {}) : more_(std::move(more)) {
+    char name[] = "/tmp/gateway-redis-XXXXXX";
+    folder_ = mkdtemp(name);
+    start();
+  }
+  ~RedisServer() {
+    stop();
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  RedisServer(const RedisServer&) = delete;
+
+  std::string socket() const { return folder_ + "/redis.sock"; }
+
+  void start() {
+    std::vector<std::string> words = {
+        "redis-server", "--port", "0",     "--unixsocket", socket(),    "--save",        "",
+        "--appendonly", "no",     "--dir", folder_,        "--logfile", folder_ + "/log"};
+    words.insert(words.end(), more_.begin(), more_.end());
+    std::vector<char*> arguments;
+    for (auto& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    pid_ = fork();
+    if (pid_ == 0) {
+      execvp(arguments[0], arguments.data());
+      _exit(127);
+    }
+    for (int i = 0; i < 1000 && !connect(); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  void stop() {
+    context_.reset();
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+    unlink(socket().c_str());
+  }
+  void freeze(bool frozen) { kill(pid_, frozen ? SIGSTOP : SIGCONT); }
+
+  // One command, waiting for its reply; null when the connection is broken.
+  Reply run(const std::vector<std::string>& words) {
+    std::vector<const char*> arguments;
+    std::vector<std::size_t> sizes;
+    for (const auto& word : words) arguments.push_back(word.data()), sizes.push_back(word.size());
+    return run(static_cast<int>(words.size()), arguments.data(), sizes.data());
+  }
+  Reply run(int count, const char** words, const std::size_t* sizes) {
+    if (!context_ && !connect()) return nullptr;
+    return Reply(static_cast<redisReply*>(redisCommandArgv(context_.get(), count, words, sizes)));
+  }
+  // The reply as a number (also "12"), or -1.
+  long long number(const std::vector<std::string>& words) {
+    Reply reply = run(words);
+    if (!reply) return -1;
+    if (reply->type == REDIS_REPLY_INTEGER) return reply->integer;
+    return reply->str ? std::atoll(reply->str) : -1;
+  }
+  std::string text(const std::vector<std::string>& words) {
+    Reply reply = run(words);
+    return reply && reply->str ? std::string(reply->str, reply->len) : std::string();
+  }
+
+ private:
+  struct ContextFree {
+    void operator()(redisContext* context) const { redisFree(context); }
+  };
+  bool connect() {
+    context_.reset(redisConnectUnix(socket().c_str()));
+    if (context_ && context_->err == 0) {
+      Reply reply(static_cast<redisReply*>(redisCommand(context_.get(), "PING")));
+      if (reply && reply->type == REDIS_REPLY_STATUS) return true;
+    }
+    context_.reset();
+    return false;
+  }
+
+  std::vector<std::string> more_;
+  std::string folder_;
+  pid_t pid_ = -1;
+  std::unique_ptr<redisContext, ContextFree> context_;
+};
+
+}  // namespace gw::queue

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The queue's truth in Redis, as one worker sees it: every operation is one script over one
+// connection.
+//
+//   - A reply that was lost is asked for again, with the same operation id, once the connection is
+//   back
+//     and while the operation's time lasts: the script then repeats what it did.
+//   - NOSCRIPT sends the script's text; READONLY, LOADING and their like give the connection up.
+//   - All that is pending is bounded; above it operations are refused as kOverloaded.
+// Worker thread only. Calls still open when the store goes are dropped.
+#pragma once
+
+#include <cstdint>
+#include <gateway/plugin.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "measures.h"
+#include "redis_connection.h"
+#include "scripts.h"
+#include "store.h"
+
+namespace gw::queue {
+
+class RedisStore : public Store {
+ public:
+  struct Events {
+    std::function<void(const std::string& server_version)> on_up;
+    std::function<void(std::string_view reason)> on_down;
+  };
+
+  // `scripts` and `measures` must outlive the store.
+  RedisStore(Context context, Worker worker, const Scripts& scripts, Measures& measures,
+             const RedisOptions& options, Events events);
+  ~RedisStore() override;
+
+  void start() { connection_.start(); }
+  bool available() const override { return connection_.ready(); }
+  StoreError submit(Operation operation, std::string_view user, std::string_view operation_id,
+                    Done done, void* user_data) override;
+  StoreError look(std::span<const std::string_view> users, Looked looked) override;
+  void away(std::span<const std::string_view> users) override;
+  StoreError tick(Ticked ticked) override;
+  // Home worker, when up: brings the settings of this gateway. `told` also gets what was in force.
+  void configure(bool only_if_missing, std::function<void(const InForce&)> told);
+
+ private:
+  enum class Kind : std::uint8_t { kOperation, kLook, kAway, kLock, kTick, kConfigure };
+  struct Call {
+    RedisStore* store = nullptr;
+    std::size_t index = 0;  // in calls_
+    Kind kind = Kind::kOperation;
+    Operation operation = Operation::kStatus;
+    bool whole = false;  // send the script's text
+    bool only_if_missing = false;
+    std::string user, id;
+    std::vector<std::string> users;
+    Done done = nullptr;
+    void* user_data = nullptr;
+    Looked looked;
+    Ticked ticked;
+    std::function<void(const InForce&)> told;
+    std::uint64_t deadline_ns = 0, sent_ns = 0;
+  };
+
+  Call* make(Kind kind);
+  void release(Call* call);
+  StoreError refuse(StoreError error);
+  StoreError admissible();
+  void build(Call& call);
+  bool send(Call* call);
+  void settle(Call* call, const redisReply* reply);
+  void handle_error(Call* call, std::string_view error);
+  void deliver(Call* call, const redisReply* reply);
+  void try_again(Call* call);
+  void fail(Call* call, StoreError error);
+  void resend();
+  void expire_waiting();
+  std::size_t script_of(const Call& call) const;
+
+  Context context_;
+  Worker worker_;
+  const Scripts& scripts_;
+  Measures& measures_;
+  RedisOptions options_;
+  Events events_;
+  std::vector<std::unique_ptr<Call>> calls_;
+  std::vector<Call*> free_;
+  std::vector<Call*> again_;  // lost, to be sent once the connection is back
+  Command command_;
+  std::uint64_t complained_ns_ = 0;
+  Timer again_timer_;
+  RedisConnection connection_;  // last: its end runs callbacks
+};
+
+}  // namespace gw::queue

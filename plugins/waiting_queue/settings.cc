@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "settings.h"
+
+#include <charconv>
+
+namespace gw::queue {
+namespace {
+
+constexpr std::uint64_t kSecondMs = 1000;
+
+template <class Number>
+bool read_number(std::string_view text, Number most, Number& out) {
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return error == std::errc() && end == text.data() + text.size() && out <= most;
+}
+
+// %xx of a URL's user or password.
+std::optional<std::string> unescape(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    unsigned value = 0;
+    auto [end, error] =
+        std::from_chars(text.data() + i + 1, text.data() + std::min(i + 3, text.size()), value, 16);
+    if (error != std::errc() || end != text.data() + i + 3) return std::nullopt;
+    out += static_cast<char>(value);
+    i += 2;
+  }
+  return out;
+}
+
+bool read_credentials(std::string_view text, RedisAddress& out) {
+  std::size_t colon = text.find(':');
+  auto user =
+      unescape(colon == std::string_view::npos ? std::string_view() : text.substr(0, colon));
+  auto password = unescape(colon == std::string_view::npos ? text : text.substr(colon + 1));
+  if (!user || !password) return false;
+  out.user = *user;
+  out.password = *password;
+  return true;
+}
+
+bool read_host(std::string_view text, RedisAddress& out) {
+  std::size_t end = text.find(':');
+  if (text.starts_with('[')) {
+    std::size_t close = text.find(']');
+    if (close == std::string_view::npos) return false;
+    out.host = text.substr(1, close - 1);
+    end = close + 1 < text.size() && text[close + 1] == ':' ? close + 1 : std::string_view::npos;
+  } else {
+    out.host = text.substr(0, end);
+  }
+  if (end != std::string_view::npos &&
+      !read_number<std::uint16_t>(text.substr(end + 1), 65535, out.port))
+    return false;
+  return !out.host.empty();
+}
+
+void read_store(const Config& config, Settings& out) {
+  std::string store = config.string("store");
+  out.in_memory = store == "memory";
+  if (out.in_memory) return;
+  auto address = parse_store(store);
+  if (!address)
+    throw ConfigError(
+        "store",
+        "is neither memory nor redis://[user:password@]host[:port][/db] nor unix:/path[?db=n]");
+  out.redis.address = *address;
+  if (std::string password = config.string("password"); !password.empty())
+    out.redis.address.password = password;
+}
+
+void read_gate(const Config& config, Settings& out) {
+  std::vector<std::pair<std::string, std::string>> rules;
+  std::vector<Config> given = config.tables_of("gate");
+  for (const Config& rule : given) rules.emplace_back(rule.string("method"), rule.string("path"));
+  if (given.empty())
+    rules = {{"POST", "/api/v1/reservations"}, {"POST", "/api/v1/reservation-seats/**"}};
+  if (!config.boolean("gated")) rules.clear();
+  for (auto& [method, path] : rules) {
+    GateRule rule;
+    rule.method = method;
+    if (std::string error = rule.path.compile(path); !error.empty())
+      throw ConfigError("gate", path + ": " + error);
+    out.gate.push_back(std::move(rule));
+  }
+}
+
+void read_rules(const Config& config, Settings& out) {
+  auto seconds = [&](const char* key) {
+    return static_cast<std::uint64_t>(config.integer(key)) * kSecondMs;
+  };
+  Rules& rules = out.rules;
+  rules.capacity = static_cast<std::uint64_t>(config.integer("capacity"));
+  rules.duration_ms = seconds("duration_seconds");
+  rules.max_stay_ms = seconds("max_stay_seconds");
+  rules.presence_ms = seconds("presence_timeout_seconds");
+  rules.grace_ms = seconds("disconnect_grace_seconds");
+  rules.keep_place = config.string("relineup") == "keep";
+  rules.version = static_cast<std::uint64_t>(config.integer("settings_version"));
+  if (config.boolean("coexist")) rules.presence_ms = 0;  // the original knows no leases
+}
+
+void read_limits(const Config& config, Settings& out) {
+  auto number = [&](const char* key) { return static_cast<std::size_t>(config.integer(key)); };
+  auto ms = [&](const char* key) { return static_cast<std::uint32_t>(config.integer(key)); };
+  out.redis.connect_timeout_ms = ms("connect_timeout");
+  out.redis.command_timeout_ms = ms("command_timeout");
+  out.redis.reconnect_min_ms = ms("reconnect_min");
+  out.redis.reconnect_max_ms = ms("reconnect_max");
+  out.redis.max_pending = number("max_pending");
+  out.status_interval_ms = ms("status_interval");
+  out.heartbeat_ms = ms("heartbeat_interval");
+  out.reconnect_ms = ms("client_retry");
+  out.max_streams = number("max_streams");
+  out.max_streams_per_user = number("max_streams_per_user");
+  out.max_users = number("max_users");
+  out.store_down_admit_ms = config.string("store_down") == "admit" ? ms("store_down_admit_for") : 0;
+}
+
+}  // namespace
+
+Settings Settings::read(const Config& config) {
+  Settings out;
+  read_store(config, out);
+  read_rules(config, out);
+  read_gate(config, out);
+  read_limits(config, out);
+  out.key_prefix = config.string("key_prefix");
+  out.renew_on_any = config.string("renew_on") == "any";
+  out.missing_token_status = static_cast<std::uint32_t>(config.integer("missing_token_status"));
+  if (out.missing_token_status != 200 && out.missing_token_status != 404)
+    throw ConfigError("missing_token_status", "is neither 404 nor 200");
+  out.lineup_path = config.string("lineup_path");
+  out.status_path = config.string("status_path");
+  out.stream_path = config.string("stream_path");
+  out.admission_path = config.string("admission_path");
+  out.waiting_path = config.string("waiting_path");
+  return out;
+}
+
+bool Settings::gated(std::string_view method, std::string_view path) const {
+  for (const GateRule& rule : gate)
+    if ((rule.method.empty() || rule.method == method) && rule.path.match(path)) return true;
+  return false;
+}
+
+std::optional<RedisAddress> parse_store(std::string_view text) {
+  RedisAddress out;
+  if (text.starts_with("unix:")) {
+    text.remove_prefix(5);
+    std::size_t query = text.find("?db=");
+    out.unix_path = text.substr(0, query);
+    if (query != std::string_view::npos &&
+        !read_number(text.substr(query + 4), 1'000'000, out.database))
+      return std::nullopt;
+    return out.unix_path.starts_with('/') ? std::optional(out) : std::nullopt;
+  }
+  if (!text.starts_with("redis://")) return std::nullopt;
+  text.remove_prefix(8);
+  if (std::size_t at = text.rfind('@'); at != std::string_view::npos) {
+    if (!read_credentials(text.substr(0, at), out)) return std::nullopt;
+    text.remove_prefix(at + 1);
+  }
+  if (std::size_t slash = text.find('/'); slash != std::string_view::npos) {
+    std::string_view database = text.substr(slash + 1);
+    if (!database.empty() && (!read_number(database, 1'000'000, out.database) || out.database < 0))
+      return std::nullopt;
+    text = text.substr(0, slash);
+  }
+  return read_host(text, out) ? std::optional(out) : std::nullopt;
+}
+
+}  // namespace gw::queue

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The rules of the queue, one suite over both implementations, and a random test that both answer
+// alike.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+#include <set>
+
+#include "subject_for_test.h"
+
+namespace gw::queue {
+namespace {
+
+constexpr std::uint64_t kSecond = 1000;
+
+class StoreConformance : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (std::string_view(GetParam()) == "memory") {
+      subject_ = std::make_unique<MemorySubject>();
+    } else {
+      if (!RedisServer::installed()) GTEST_SKIP() << "no redis-server here";
+      subject_ = std::make_unique<RedisSubject>();
+    }
+  }
+  Subject& with(const Rules& rules) {
+    subject_->reset(rules);
+    return *subject_;
+  }
+  static Rules room_for(std::uint64_t capacity) {
+    Rules rules;
+    rules.capacity = capacity;
+    return rules;
+  }
+  static Place waiting(std::uint64_t position, std::uint64_t total) {
+    return {Standing::kWaiting, position, total};
+  }
+
+  std::unique_ptr<Subject> subject_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Stores, StoreConformance, ::testing::Values("memory", "redis"),
+                         [](const auto& parameter) { return std::string(parameter.param); });
+
+TEST_P(StoreConformance, admits_while_there_is_room_and_queues_after) {
+  Subject& queue = with(room_for(2));
+  EXPECT_EQ(queue.line_up("a"), kAdmittedNow);
+  EXPECT_EQ(queue.line_up("b"), kAdmittedNow);
+  EXPECT_EQ(queue.line_up("a"), kAlreadyAdmitted);
+  EXPECT_EQ(queue.line_up("c"), kQueued);
+  EXPECT_EQ(queue.line_up("d"), kQueued);
+  EXPECT_EQ(queue.status("c"), waiting(1, 2));
+  EXPECT_EQ(queue.status("d"), waiting(2, 2));
+  EXPECT_EQ(queue.status("a").standing, Standing::kAdmitted);
+  EXPECT_EQ(queue.status("nobody").standing, Standing::kAbsent);
+}
+
+TEST_P(StoreConformance, a_slot_goes_to_the_first_in_line_and_not_to_a_newcomer) {
+  Subject& queue = with(room_for(1));
+  queue.line_up("a"), queue.line_up("b"), queue.line_up("c");
+  EXPECT_EQ(queue.run(Operation::kLeaveAdmitted, "a").outcome, 1);
+  EXPECT_EQ(queue.status("b").standing, Standing::kAdmitted);
+  EXPECT_EQ(queue.status("c"), waiting(1, 1));
+  for (int i = 0; i < 235; ++i) queue.pass(kSecond), queue.look({"c"}), queue.live(1);
+  queue.pass(10 * kSecond);
+  EXPECT_EQ(queue.line_up("newcomer"), kQueued) << "c was promoted in the same step";
+  queue.live(10 * kSecond);
+  EXPECT_EQ(queue.status("c").standing, Standing::kAdmitted);
+}
+
+TEST_P(StoreConformance, lining_up_again_goes_to_the_back_or_keeps_the_place) {
+  Subject& queue = with(room_for(0));
+  queue.line_up("a"), queue.line_up("b");
+  EXPECT_EQ(queue.line_up("a"), kQueued);
+  EXPECT_EQ(queue.status("a"), waiting(2, 2));
+  Rules keep = room_for(0);
+  keep.keep_place = true;
+  with(keep);
+  queue.line_up("a"), queue.line_up("b"), queue.line_up("a");
+  EXPECT_EQ(queue.status("a"), waiting(1, 2));
+}
+
+TEST_P(StoreConformance, an_operation_id_repeats_its_answer) {
+  Subject& queue = with(room_for(0));
+  EXPECT_EQ(queue.run(Operation::kLineup, "a", "same").outcome, kQueued);
+  queue.line_up("b");
+  EXPECT_EQ(queue.run(Operation::kLineup, "a", "same").outcome, kQueued);
+  EXPECT_EQ(queue.status("a"), waiting(1, 2)) << "a retry never demotes";
+  EXPECT_EQ(queue.run(Operation::kLeaveWaiting, "b", "gone").outcome, 1);
+  EXPECT_EQ(queue.run(Operation::kLeaveWaiting, "b", "gone").outcome, 1);
+  EXPECT_EQ(queue.run(Operation::kLeaveWaiting, "b", "again").outcome, 0);
+  EXPECT_EQ(queue.run(Operation::kLineup, "c", "same").outcome, kQueued) << "ids are a user's own";
+  EXPECT_EQ(queue.status("c"), waiting(2, 2));
+}
+
+TEST_P(StoreConformance, admission_expires_and_renewing_never_revives_it) {
+  Subject& queue = with(room_for(1));
+  queue.line_up("a");
+  queue.live(239 * kSecond);
+  EXPECT_EQ(queue.gate("a").standing, Standing::kAdmitted) << "renewed at 239 s";
+  queue.live(239 * kSecond);
+  EXPECT_EQ(queue.status("a").standing, Standing::kAdmitted) << "a status call does not renew";
+  queue.pass(kSecond);
+  EXPECT_EQ(queue.gate("a").standing, Standing::kAbsent);
+  EXPECT_EQ(queue.tick().expired, 1u);
+  EXPECT_EQ(queue.gate("a").standing, Standing::kAbsent);
+}
+
+TEST_P(StoreConformance, the_scheduler_admits_those_waiting_when_admissions_expire) {
+  Subject& queue = with(room_for(2));
+  for (const char* user : {"a", "b", "c", "d", "e"}) queue.line_up(user);
+  queue.live(239 * kSecond);
+  queue.pass(kSecond);
+  Census census = queue.tick();
+  EXPECT_EQ(census.expired, 2u);
+  EXPECT_EQ(census.promoted, 2u);
+  EXPECT_EQ(census.admitted, 2u);
+  EXPECT_EQ(census.waiting, 1u);
+  EXPECT_EQ(queue.tick().promoted, 0u) << "twice is harmless";
+  EXPECT_EQ(queue.status("d").standing, Standing::kAdmitted);
+  EXPECT_EQ(queue.status("e"), waiting(1, 1));
+}
+
+TEST_P(StoreConformance, an_outage_of_the_store_expires_nobody) {
+  Subject& queue = with(room_for(1));
+  queue.line_up("a"), queue.line_up("b");
+  queue.pass(3600 * kSecond);
+  Census census = queue.tick();
+  EXPECT_EQ(census.expired, 0u);
+  EXPECT_EQ(census.dropped, 0u);
+  EXPECT_EQ(queue.gate("a").standing, Standing::kAdmitted);
+  queue.wall_ms -= 1800 * kSecond;
+  EXPECT_EQ(queue.gate("a").standing, Standing::kAdmitted)
+      << "a clock that goes back moves nothing";
+  EXPECT_EQ(queue.status("b"), waiting(1, 1));
+}
+
+TEST_P(StoreConformance, a_longest_stay_ends_an_admission_in_spite_of_renewals) {
+  Rules rules = room_for(1);
+  rules.max_stay_ms = 300 * kSecond;
+  Subject& queue = with(rules);
+  queue.line_up("a");
+  for (int i = 0; i < 29; ++i) {
+    queue.live(10 * kSecond);
+    EXPECT_EQ(queue.gate("a").standing, Standing::kAdmitted) << i;
+  }
+  queue.live(10 * kSecond);
+  EXPECT_EQ(queue.gate("a").standing, Standing::kAbsent);
+}
+
+TEST_P(StoreConformance, a_lease_ends_waiting_and_a_status_call_renews_it) {
+  Subject& queue = with(room_for(0));
+  queue.line_up("quiet"), queue.line_up("b");
+  for (int i = 0; i < 30; ++i) queue.live(10 * kSecond), queue.look({"b"});
+  EXPECT_EQ(queue.status("quiet").standing, Standing::kAbsent);
+  EXPECT_EQ(queue.status("b"), waiting(1, 1));
+}
+
+TEST_P(StoreConformance, presence_of_zero_means_no_leases) {
+  Rules rules = room_for(0);
+  rules.presence_ms = 0;
+  Subject& queue = with(rules);
+  queue.line_up("a");
+  queue.away({"a"});
+  queue.live(1000 * kSecond);
+  EXPECT_EQ(queue.status("a"), waiting(1, 1));
+}
+
+TEST_P(StoreConformance, who_is_away_is_passed_over_and_first_on_return) {
+  Subject& queue = with(room_for(1));
+  for (const char* user : {"in", "a", "b", "c"}) queue.line_up(user);
+  queue.away({"a"});
+  EXPECT_EQ(queue.status("b"), waiting(2, 3)) << "the place still counts";
+  queue.run(Operation::kLeaveAdmitted, "in");
+  EXPECT_EQ(queue.status("b").standing, Standing::kAdmitted);
+  EXPECT_EQ(queue.status("c"), waiting(2, 2));
+  EXPECT_EQ(queue.status("a"), waiting(1, 2)) << "back";
+  queue.run(Operation::kLeaveAdmitted, "b");
+  EXPECT_EQ(queue.status("a").standing, Standing::kAdmitted);
+  EXPECT_EQ(queue.status("c"), waiting(1, 1));
+}
+
+TEST_P(StoreConformance, when_all_who_wait_are_away_a_newcomer_takes_the_slot) {
+  Subject& queue = with(room_for(1));
+  for (const char* user : {"in", "a", "b"}) queue.line_up(user);
+  queue.away({"a", "b"});
+  queue.run(Operation::kLeaveAdmitted, "in");
+  EXPECT_EQ(queue.tick().admitted, 0u);
+  EXPECT_EQ(queue.line_up("new"), kAdmittedNow);
+  EXPECT_EQ(queue.line_up("late"), kQueued);
+}
+
+TEST_P(StoreConformance, the_grace_ends_the_place_of_who_does_not_return) {
+  Subject& queue = with(room_for(0));
+  queue.line_up("a"), queue.line_up("b");
+  queue.away({"a"});
+  queue.live(29 * kSecond);
+  queue.away({"a"});
+  queue.pass(999);
+  EXPECT_EQ(queue.look({"b"}).front(), waiting(2, 2));
+  queue.pass(1);
+  EXPECT_EQ(queue.tick().dropped, 1u);
+  EXPECT_EQ(queue.status("a").standing, Standing::kAbsent);
+  EXPECT_EQ(queue.status("b"), waiting(1, 1));
+}
+
+TEST_P(StoreConformance, a_grace_of_zero_ends_the_place_at_once) {
+  Rules rules = room_for(0);
+  rules.grace_ms = 0;
+  Subject& queue = with(rules);
+  queue.line_up("a");
+  queue.away({"a"});
+  EXPECT_EQ(queue.status("a").standing, Standing::kAbsent);
+}
+
+TEST_P(StoreConformance, strange_names_are_only_names) {
+  Subject& queue = with(room_for(0));
+  std::vector<std::string> names = {"5:a",  "queue:wait", std::string("a\0b", 3), "\xff\xfe",
+                                    "-inf", "(1",         std::string(256, 'x')};
+  for (const auto& name : names) EXPECT_EQ(queue.line_up(name), kQueued);
+  auto places = queue.look(names);
+  for (std::size_t i = 0; i < names.size(); ++i) EXPECT_EQ(places[i], waiting(i + 1, names.size()));
+}
+
+TEST_P(StoreConformance, many_at_the_front_who_are_away_block_nobody) {
+  Subject& queue = with(room_for(1));
+  queue.line_up("in");
+  std::vector<std::string> gone;
+  for (int i = 0; i < 2500; ++i) gone.push_back("gone" + std::to_string(i));
+  for (const auto& user : gone) queue.line_up(user);
+  queue.line_up("here");
+  queue.away(gone);
+  queue.run(Operation::kLeaveAdmitted, "in");
+  queue.pass(1), queue.tick();
+  queue.pass(1), queue.tick();
+  EXPECT_EQ(queue.status("here").standing, Standing::kAdmitted);
+  queue.run(Operation::kLeaveAdmitted, "here");
+  EXPECT_EQ(queue.status("gone7"), waiting(8, 2500));
+  queue.pass(1), queue.tick();
+  EXPECT_EQ(queue.status("gone7").standing, Standing::kAdmitted);
+}
+
+// Random operations on both: equal answers, and the invariants of rules 1, 2 and 6.
+TEST(StoreDifferential, random_operations_answer_alike) {
+  if (!RedisServer::installed()) GTEST_SKIP() << "no redis-server here";
+  const char* given = std::getenv("GW_TEST_SEED");
+  unsigned seed = given ? static_cast<unsigned>(std::atoll(given)) : std::random_device{}();
+  std::printf("seed %u (GW_TEST_SEED repeats it)\n", seed);
+  std::mt19937 random(seed);
+  auto pick = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
+  for (int round = 0; round < 12; ++round) {
+    Rules rules;
+    rules.capacity = static_cast<std::uint64_t>(pick(6));
+    rules.duration_ms = static_cast<std::uint64_t>(5 + pick(20)) * kSecond;
+    rules.max_stay_ms = pick(2) ? 0 : static_cast<std::uint64_t>(20 + pick(20)) * kSecond;
+    rules.presence_ms = pick(4) ? static_cast<std::uint64_t>(5 + pick(20)) * kSecond : 0;
+    rules.grace_ms = static_cast<std::uint64_t>(pick(4)) * kSecond;
+    rules.keep_place = pick(2) == 0;
+    MemorySubject memory;
+    RedisSubject redis;
+    memory.reset(rules), redis.reset(rules);
+    std::string id = "none";
+    for (int step = 0; step < 500; ++step) {
+      std::string user = "user" + std::to_string(pick(15));
+      if (pick(10) != 0) id = "op" + std::to_string(step);
+      int kind = pick(12);
+      SCOPED_TRACE("seed " + std::to_string(seed) + " round " + std::to_string(round) + " step " +
+                   std::to_string(step) + " kind " + std::to_string(kind) + " " + user);
+      if (kind < 7) {
+        auto operation = static_cast<Operation>(kind < 3 ? 0 : kind - 2);
+        Answer left = memory.run(operation, user, id), right = redis.run(operation, user, id);
+        ASSERT_EQ(left.error, right.error) << redis.error();
+        ASSERT_EQ(left.outcome, right.outcome);
+        ASSERT_EQ(left.place, right.place);
+      } else if (kind == 7) {
+        memory.away({user, "user1"}), redis.away({user, "user1"});
+      } else if (kind == 8) {
+        Census left = memory.tick(), right = redis.tick();
+        ASSERT_EQ(left.waiting, right.waiting);
+        ASSERT_EQ(left.admitted, right.admitted);
+        ASSERT_EQ(left.expired, right.expired);
+        ASSERT_EQ(left.dropped, right.dropped);
+        ASSERT_EQ(left.promoted, right.promoted);
+        ASSERT_EQ(left.clock_ms, right.clock_ms);
+        ASSERT_EQ(right.repaired, 0u);
+        ASSERT_LE(right.admitted, rules.capacity);
+      } else if (kind == 9) {
+        ASSERT_EQ(memory.look({user, "user2", "user3"}), redis.look({user, "user2", "user3"}));
+      } else {
+        std::uint64_t gap = static_cast<std::uint64_t>(pick(pick(4) ? 1500 : 6000));
+        memory.pass(gap), redis.pass(gap);
+      }
+      ASSERT_LE(redis.server().number({"HLEN", "allowedIn:users"}),
+                static_cast<long long>(rules.capacity));
+    }
+    std::vector<std::string> everyone;
+    for (int i = 0; i < 15; ++i) everyone.push_back("user" + std::to_string(i));
+    ASSERT_EQ(memory.look(everyone), redis.look(everyone));
+  }
+}
+
+}  // namespace
+}  // namespace gw::queue

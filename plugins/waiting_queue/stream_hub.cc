@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stream_hub.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+
+namespace gw::queue {
+
+struct StreamHub::Stream {
+  StreamHub* hub;
+  gw_stream* handle;
+  Users::value_type* user;
+  Stream* sibling;         // next stream of the same user
+  Stream *before, *after;  // in the slot
+  std::uint32_t slot;
+  std::uint32_t last_id;
+  std::uint64_t heartbeat_at;  // in slots passed
+  bool due;                    // waits for a look's answer
+  bool held;                   // was told that the store is away
+  bool told_absent;
+};
+
+const gw_stream_events StreamHub::kEvents = {sizeof(gw_stream_events), &StreamHub::on_closed,
+                                             &StreamHub::on_writable, &StreamHub::on_drain};
+
+StreamHub::StreamHub(Context context, Worker worker, const Settings& settings, Store& store,
+                     Measures& measures)
+    : context_(context),
+      worker_(worker),
+      settings_(settings),
+      store_(store),
+      measures_(measures),
+      slots_(std::max<std::uint32_t>(1, settings.status_interval_ms / kSlotMs)) {
+  context_.random(&random_, sizeof random_);
+  turn_ = Ticket(
+      tables.turn->create(
+          worker_.raw(), [](void* self) { static_cast<StreamHub*>(self)->end_of_turn(); }, this),
+      tables.turn->cancel);
+}
+
+StreamHub::~StreamHub() {
+  for (auto& [name, first] : users_) {
+    for (Stream* stream = first; stream != nullptr;) {
+      std::unique_ptr<Stream> owned(stream);
+      stream = stream->sibling;
+      tables.stream->end(owned->handle);
+    }
+  }
+}
+
+std::uint32_t StreamHub::random() {  // splitmix64: only for spreading
+  std::uint64_t z = (random_ += 0x9E3779B97F4A7C15u);
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return static_cast<std::uint32_t>(z >> 32);
+}
+
+std::uint32_t StreamHub::jittered_retry_ms() {
+  return settings_.reconnect_ms / 2 + random() % (settings_.reconnect_ms + 1);
+}
+
+StreamHub::Opened StreamHub::open(Exchange exchange, std::string_view user) {
+  if (size_ >= settings_.max_streams) return Opened::kFull;
+  auto known = users_.find(user);
+  if (known != users_.end()) {
+    std::size_t count = 0;
+    for (Stream* s = known->second; s != nullptr; s = s->sibling) ++count;
+    if (count >= settings_.max_streams_per_user) return Opened::kTooManyOfUser;
+  }
+  auto stream = std::make_unique<Stream>();
+  stream->handle = exchange.begin_stream(200,
+                                         {{"Content-Type", "text/event-stream"},
+                                          {"Cache-Control", "no-cache, no-store, no-transform"},
+                                          {"X-Accel-Buffering", "no"}},
+                                         &kEvents, stream.get());
+  if (stream->handle == nullptr) return Opened::kRefused;
+  if (known == users_.end()) known = users_.emplace(std::string(user), nullptr).first;
+  stream->hub = this;
+  stream->user = &*known;
+  stream->sibling = known->second;
+  stream->due = true;
+  place(*stream);
+  known->second = stream.get();
+  measures_.streams(++size_);
+  char retry[32];
+  int size = std::snprintf(retry, sizeof retry, "retry: %u\n\n", jittered_retry_ms());
+  tables.stream->write(stream->handle, gw_str{retry, static_cast<std::uint64_t>(size)});
+  stream.release();
+  to_look_.push_back(known->first);
+  tables.turn->arm(turn_.get());
+  return Opened::kYes;
+}
+
+// Into the emptiest of a few slots, so that the wheel stays even whenever people come.
+void StreamHub::place(Stream& stream) {
+  constexpr int kCandidates = 4;
+  auto count = static_cast<std::uint32_t>(slots_.size());
+  if (!wheel_timer_.active()) {
+    wheel_started_ns_ = context_.monotonic_ns();
+    wheel_ = 0;
+    wheel_timer_.start(
+        worker_, kSlotMs, [this] { turn_wheel(); }, kSlotMs);
+  }
+  std::uint32_t best = random() % count;
+  for (int i = 1; i < kCandidates; ++i) {
+    std::uint32_t other = random() % count;
+    if (slots_[other].count < slots_[best].count) best = other;
+  }
+  Slot& slot = slots_[best];
+  stream.slot = best;
+  stream.after = slot.first;
+  if (slot.first != nullptr) slot.first->before = &stream;
+  slot.first = &stream;
+  ++slot.count;
+  stream.heartbeat_at = wheel_ + settings_.heartbeat_ms / kSlotMs;
+}
+
+void StreamHub::unlink(Stream* stream) {
+  Slot& slot = slots_[stream->slot];
+  --slot.count;
+  if (stream->before != nullptr) {
+    stream->before->after = stream->after;
+  } else {
+    slot.first = stream->after;
+  }
+  if (stream->after != nullptr) stream->after->before = stream->before;
+  Stream** link = &stream->user->second;
+  while (*link != stream) link = &(*link)->sibling;
+  *link = stream->sibling;
+  if (stream->user->second == nullptr) users_.erase(users_.find(stream->user->first));
+  delete stream;
+  measures_.streams(--size_);
+  if (size_ == 0) wheel_timer_.cancel();
+}
+
+void StreamHub::close(Stream* stream) {
+  tables.stream->end(stream->handle);
+  unlink(stream);
+}
+
+void StreamHub::turn_wheel() {
+  std::uint64_t passed =
+      (context_.monotonic_ns() - wheel_started_ns_) / (kSlotMs * std::uint64_t{1'000'000});
+  std::uint64_t behind = std::min<std::uint64_t>(passed - wheel_, slots_.size());
+  if (passed - wheel_ > behind) wheel_ = passed - behind;  // stood still: nobody is asked for twice
+  while (wheel_ < passed && size_ > 0) {
+    ++wheel_;
+    visit(slots_[wheel_ % slots_.size()]);
+  }
+}
+
+void StreamHub::visit(Slot& slot) {
+  std::vector<std::string_view> users;
+  for (Stream *stream = slot.first, *next; stream != nullptr; stream = next) {
+    next = stream->after;
+    if (wheel_ + slots_.size() > stream->heartbeat_at) {
+      stream->heartbeat_at = wheel_ + settings_.heartbeat_ms / kSlotMs;
+      char data[48];
+      int size =
+          std::snprintf(data, sizeof data, "{\"timestamp\":%" PRId64 "}", context_.wall_ms());
+      send(stream, "HEARTBEAT", {data, static_cast<std::size_t>(size)});
+    }
+    stream->due = true;
+    users.push_back(stream->user->first);
+  }
+  look(users);
+}
+
+void StreamHub::end_of_turn() {
+  std::vector<std::string> gone = std::exchange(gone_, {});
+  std::vector<std::string> wanted = std::exchange(to_look_, {});
+  std::vector<std::string_view> names;
+  for (const std::string& user : gone)
+    if (users_.find(user) == users_.end()) names.push_back(user);
+  if (!names.empty()) store_.away(names);
+  names.assign(wanted.begin(), wanted.end());
+  look(names);
+}
+
+void StreamHub::look(std::span<const std::string_view> users) {
+  while (!users.empty()) {
+    auto batch = users.first(std::min(users.size(), kBatch));
+    users = users.subspan(batch.size());
+    std::vector<std::string> names(batch.begin(), batch.end());
+    StoreError error =
+        store_.look(batch, [this, names](StoreError e, std::span<const Place> places) {
+          on_looked(names, e, places);
+        });
+    if (error != StoreError::kNone) on_looked(names, error, {});
+  }
+}
+
+void StreamHub::on_looked(std::span<const std::string> users, StoreError error,
+                          std::span<const Place> places) {
+  for (std::size_t i = 0; i < users.size(); ++i) {
+    auto user = users_.find(users[i]);
+    if (user == users_.end()) continue;
+    if (error == StoreError::kNone && places[i].standing == Standing::kAdmitted) {
+      admit_all(user);
+      continue;
+    }
+    for (Stream* stream = user->second; stream != nullptr; stream = stream->sibling) {
+      if (!std::exchange(stream->due, false)) continue;
+      if (error == StoreError::kNone) {
+        show(stream, places[i]);
+      } else if (error == StoreError::kUnavailable) {
+        hold(stream);
+      }
+    }
+  }
+}
+
+void StreamHub::show(Stream* stream, const Place& place) {
+  stream->held = false;
+  if (place.standing == Standing::kAbsent) {
+    if (!stream->told_absent)
+      stream->told_absent =
+          send(stream, "ERROR",
+               R"({"code":"NOT_IN_QUEUE","message":"대기열에 등록되지 않은 사용자입니다."})");
+    return;
+  }
+  stream->told_absent = false;
+  char data[160];
+  int size = std::snprintf(data, sizeof data,
+                           "{\"totalQueueSize\":%" PRIu64 ",\"userQueuePosition\":%" PRIu64
+                           ",\"usersBehind\":%" PRIu64 "}",
+                           place.total, place.position,
+                           place.total - std::min(place.total, place.position));
+  send(stream, "STATUS_UPDATE", {data, static_cast<std::size_t>(size)});
+}
+
+void StreamHub::hold(Stream* stream) {
+  if (!stream->held)
+    stream->held = send(stream, "HOLD",
+                        R"({"message":"대기열이 잠시 멈췄습니다. 순번은 그대로 유지됩니다."})");
+}
+
+bool StreamHub::send(Stream* stream, const char* event, std::string_view data) {
+  char text[512];
+  int size = std::snprintf(text, sizeof text, "id: %" PRIu32 "\nevent: %s\ndata: %.*s\n\n",
+                           ++stream->last_id, event, static_cast<int>(data.size()), data.data());
+  return tables.stream->write(stream->handle, gw_str{text, static_cast<std::uint64_t>(size)}) ==
+         GW_OK;
+}
+
+// A stream whose client does not read keeps the news until there is room (on_writable looks again).
+void StreamHub::admit_all(Users::iterator user) {
+  for (Stream *stream = user->second, *next; stream != nullptr; stream = next) {
+    next = stream->sibling;
+    if (send(stream, "ALLOWED_IN", R"({"message":"입장 가능합니다."})")) close(stream);
+  }
+}
+
+void StreamHub::admitted(std::span<const std::string> users) {
+  for (const std::string& name : users)
+    if (auto user = users_.find(name); user != users_.end()) admit_all(user);
+}
+
+void StreamHub::closed_elsewhere(std::span<const std::string> users) {
+  std::vector<std::string_view> here;
+  for (const std::string& name : users)
+    if (users_.find(name) != users_.end()) here.push_back(name);
+  look(here);
+}
+
+void StreamHub::touched(std::string_view user) {
+  auto found = users_.find(user);
+  if (found == users_.end()) return;
+  for (Stream* stream = found->second; stream != nullptr; stream = stream->sibling)
+    stream->due = true;
+  to_look_.push_back(found->first);
+  tables.turn->arm(turn_.get());
+}
+
+void StreamHub::on_closed(void* owner, std::int32_t reason) {
+  auto* stream = static_cast<Stream*>(owner);
+  StreamHub* hub = stream->hub;
+  bool last = stream->user->second == stream && stream->sibling == nullptr;
+  // When the gateway stops, the client is about to come back to another one: it is not away.
+  if (last && reason != GW_STREAM_SERVER_STOP) {
+    hub->gone_.push_back(stream->user->first);
+    tables.turn->arm(hub->turn_.get());
+  }
+  hub->unlink(stream);
+}
+
+void StreamHub::on_writable(void* owner) {
+  auto* stream = static_cast<Stream*>(owner);
+  stream->hub->touched(stream->user->first);
+}
+
+void StreamHub::on_drain(void* owner) {
+  auto* stream = static_cast<Stream*>(owner);
+  char retry[32];
+  int size = std::snprintf(retry, sizeof retry, "retry: %u\n\n", stream->hub->jittered_retry_ms());
+  tables.stream->write(stream->handle, gw_str{retry, static_cast<std::uint64_t>(size)});
+  stream->hub->close(stream);
+}
+
+}  // namespace gw::queue

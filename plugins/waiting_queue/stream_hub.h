@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The open streams (server-sent events) of one worker. Nobody has a timer: one wheel turns for all,
+// each stream sits in one of its slots, and whoever is in the slot that comes by is looked up in
+// one batch. The slots are filled evenly, so that a crowd that came at once is not asked for at
+// once.
+//
+//   opened ----look----> STATUS_UPDATE | ALLOWED_IN, end | ERROR (stays open)
+//   every interval: the same; admission told by the store: ALLOWED_IN, end; store away: HOLD, once
+//
+// A look also keeps the user's lease; when a user's last stream here closes the store is told
+// (`away`), in batches at the end of the loop's turn. A stream costs about 200 bytes here. Worker
+// thread only.
+#pragma once
+
+#include <cstdint>
+#include <gateway/plugin.hpp>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "measures.h"
+#include "settings.h"
+#include "store.h"
+
+namespace gw::queue {
+
+class StreamHub {
+ public:
+  // All must outlive the hub but the store, which must go first: its callbacks come here.
+  StreamHub(Context context, Worker worker, const Settings& settings, Store& store,
+            Measures& measures);
+  ~StreamHub();
+  StreamHub(const StreamHub&) = delete;
+  StreamHub& operator=(const StreamHub&) = delete;
+
+  enum class Opened : std::uint8_t { kYes, kFull, kTooManyOfUser, kRefused };
+  // kYes and kRefused: the exchange is answered. Call in a filter's callback.
+  Opened open(Exchange exchange, std::string_view user);
+
+  // These users were admitted, somewhere.
+  void admitted(std::span<const std::string> users);
+  // A stream of theirs closed elsewhere: says to the store that they are still here, if they are.
+  void closed_elsewhere(std::span<const std::string> users);
+  // The user's standing has just changed through this worker.
+  void touched(std::string_view user);
+
+  std::size_t size() const { return size_; }
+
+ private:
+  struct Stream;
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>()(text);
+    }
+  };
+  // A user's streams, by way of Stream::sibling.
+  using Users = std::unordered_map<std::string, Stream*, Hash, std::equal_to<>>;
+  struct Slot {
+    Stream* first = nullptr;
+    std::uint32_t count = 0;
+  };
+
+  static constexpr std::uint32_t kSlotMs = 100;
+  static constexpr std::size_t kBatch = 256;  // users in one look
+
+  void turn_wheel();
+  void visit(Slot& slot);
+  void place(Stream& stream);
+  void unlink(Stream* stream);
+  void close(Stream* stream);  // ends and forgets it
+  void end_of_turn();
+  void look(std::span<const std::string_view> users);
+  void on_looked(std::span<const std::string> users, StoreError error,
+                 std::span<const Place> places);
+  void show(Stream* stream, const Place& place);
+  void hold(Stream* stream);
+  bool send(Stream* stream, const char* event, std::string_view data);
+  void admit_all(Users::iterator user);
+  std::uint32_t random();
+  std::uint32_t jittered_retry_ms();
+
+  static void on_closed(void* owner, std::int32_t reason);
+  static void on_writable(void* owner);
+  static void on_drain(void* owner);
+  static const gw_stream_events kEvents;
+
+  Context context_;
+  Worker worker_;
+  const Settings& settings_;
+  Store& store_;
+  Measures& measures_;
+  Users users_;
+  std::size_t size_ = 0;
+  std::vector<Slot> slots_;
+  std::uint64_t wheel_ = 0;  // slots passed since the start
+  std::uint64_t wheel_started_ns_ = 0;
+  Timer wheel_timer_;
+  Ticket turn_;
+  std::vector<std::string> to_look_, gone_;  // at the end of this turn
+  std::uint64_t random_ = 0;
+};
+
+}  // namespace gw::queue
