@@ -19,12 +19,19 @@ struct Generations::Generation {
   std::size_t waiting = 0;                       // answers that are still to come
   std::string failure;
   std::size_t workers_left = 0;  // that exchanges of it may still be on
+  net::Timer patience;           // until the log says what holds it
+
+  static void log_holders(void* self) {
+    for (const auto& instance : static_cast<Generation*>(self)->blueprint.instances)
+      instance->log_holders();
+  }
 };
 
 // An instance on its way out.
 struct Generations::Ending {
   std::shared_ptr<Instance> instance;
-  net::Timer patience;
+  net::Timer patience;   // until the log says what holds it, and its streams are asked to end
+  bool drained = false;  // they were
 };
 
 namespace {
@@ -149,6 +156,8 @@ void Generations::finish(base::Result<std::uint64_t> result) {
 void Generations::retire(std::unique_ptr<Generation> old) {
   const bool gone = old->workers_left == 0;
   const std::uint64_t number = old->number;
+  old->patience.start(*host_.main, drain_timeout_ms_, drain_timeout_ms_, &Generation::log_holders,
+                      old.get());
   retiring_.push_back(std::move(old));
   if (gone) {
     ++retiring_.back()->workers_left;
@@ -194,9 +203,15 @@ void Generations::end(std::shared_ptr<Instance> instance) {
   ending.instance = std::move(instance);
   ending.instance->log_holders();
   ending.patience.start(
-      *host_.main, drain_timeout_ms_, 0,
-      [](void* user) { static_cast<Ending*>(user)->instance->drain_streams(); }, &ending);
+      *host_.main, drain_timeout_ms_, drain_timeout_ms_,
+      [](void* user) {
+        auto& late = *static_cast<Ending*>(user);
+        late.instance->log_holders();
+        if (!std::exchange(late.drained, true)) late.instance->drain_streams();
+      },
+      &ending);
   ending.instance->when_idle([this, &ending] {
+    ending.patience.cancel();
     ending.instance->stop(stop_timeout_ms_, [this, &ending] {
       ending.instance->destroy_parts([this, &ending] {
         auto at = std::find_if(ending_.begin(), ending_.end(),
