@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -57,6 +58,10 @@ class Server {
 
   bool open_listeners() {
     for (const config::Listener& listener : config_->listeners) {
+      std::error_code ignored;  // opening says what is wrong
+      if (listener.address.is_unix)
+        std::filesystem::create_directories(
+            std::filesystem::path(listener.address.path).parent_path(), ignored);
       auto opened = net::ListenSocket::open(listener.address.text);
       if (!opened) {
         settings::Complaints complaints;
