@@ -161,7 +161,7 @@ bool ServerConnection::feed_head(std::string_view& input) {
   ServerTransaction& t = *transaction_;
   // RFC 9112 2.2: an empty line before a request is ignored.
   constexpr std::uint8_t kMostSkipped = 4;
-  while (t.text_size_ == 0 && !input.empty() && t.skipped_ < kMostSkipped &&
+  while (t.text_.size == 0 && !input.empty() && t.skipped_ < kMostSkipped &&
          input[0] == (t.skipped_ % 2 == 0 ? '\r' : '\n')) {
     ++t.skipped_;
     input.remove_prefix(1);
@@ -170,21 +170,21 @@ bool ServerConnection::feed_head(std::string_view& input) {
 
   const ServerLimits& limits = settings().limits;
   const std::size_t most = limits.max_header_bytes + limits.max_target_bytes + 64;
-  const std::size_t before = t.text_size_;
+  const std::size_t before = t.text_.size;
   HeadParser::Result result = HeadParser::Result::kBad;
   if (before == 0) {  // the usual case: the head is whole in this read, and parsed where it lies
     result = t.parser_.feed(input.data(), input.size());
     const std::size_t keep =
         result == HeadParser::Result::kDone ? t.parser_.head_bytes() : input.size();
-    if (!t.add_text(input.substr(0, std::min(keep, most + 1)),
-                    result == HeadParser::Result::kMore)) {
+    if (!t.text_.add(t.arena_, input.substr(0, std::min(keep, most + 1)),
+                     result == HeadParser::Result::kMore)) {
       result = HeadParser::Result::kTooManyFields;
     }
   } else {
-    if (!t.add_text(input.substr(0, most + 1 - before), true)) {
+    if (!t.text_.add(t.arena_, input.substr(0, most + 1 - before), true)) {
       result = HeadParser::Result::kTooManyFields;
     } else {
-      result = t.parser_.feed(t.text_, t.text_size_);
+      result = t.parser_.feed(t.text_.data, t.text_.size);
     }
   }
   std::uint16_t status = 0;
@@ -217,7 +217,7 @@ void ServerConnection::take_request() {
   sender.address = t.peer_.address = peer_.host_text(t.address_);
   sender.trusted = settings().trusted && settings().trusted(sender.address);
   if (settings().request_id) sender.fresh_id = t.arena_.copy(owner_->fresh_request_id(id));
-  const RequestFacts facts = read_request(t.parser_, t.text_, settings(), sender, *t.request_);
+  const RequestFacts facts = read_request(t.parser_, t.text_.data, settings(), sender, *t.request_);
   t.peer_.client_address = facts.client_address;
   t.peer_.scheme = facts.scheme;
   t.peer_.listener = listener_->name;
@@ -311,7 +311,7 @@ void ServerConnection::refuse(std::uint16_t status, std::string_view problem) {
     if (const Field* field = t.request_->fields.find("Accept-Language")) language = field->value;
     error.path = t.request_->path;
   }
-  const std::string_view text(t.text_, t.text_size_);
+  const std::string_view text = t.text_.view();
   const HeadParser::Span target = t.parser_.target();
   if (error.path.empty() && target.offset < text.size()) {
     const std::string_view raw =

@@ -24,6 +24,7 @@
 #include "base/arena.h"
 #include "http/body_decoder.h"
 #include "http/head_parser.h"
+#include "http/head_text.h"
 #include "http/head_writer.h"
 #include "http/server_connections.h"
 #include "http/transaction.h"
@@ -66,7 +67,6 @@ class ServerTransaction final : public Transaction {
  private:
   friend class ServerConnection;
 
-  bool add_text(std::string_view more, bool grows);
   std::uint16_t size_refusal(bool whole, const ServerLimits& limits) const;
   bool body_too_large(std::size_t more) const;
   bool is_head_request() const { return request_.has_value() && request_->method == "HEAD"; }
@@ -76,9 +76,7 @@ class ServerTransaction final : public Transaction {
   ServerConnection& connection_;
   base::Arena arena_;
   HeadParser parser_;
-  char* text_ = nullptr;  // the head as far as it came, in the arena
-  std::uint32_t text_size_ = 0;
-  std::uint32_t text_capacity_ = 0;
+  HeadText text_;  // as far as it came
   std::optional<RequestHead> request_;
   BodyDecoder body_;
   TransactionSink* sink_ = nullptr;

@@ -24,26 +24,10 @@ net::Loop& ServerTransaction::loop() {
   return connection_.stream_.loop();
 }
 
-// Keeps the head in one piece; `grows`: more will follow.
-bool ServerTransaction::add_text(std::string_view more, bool grows) {
-  const std::size_t size = text_size_ + more.size();
-  if (size > text_capacity_) {
-    const std::size_t capacity = grows ? std::max<std::size_t>(512, size * 2) : size;
-    auto* text = static_cast<char*>(arena_.try_allocate(capacity));
-    if (text == nullptr) return false;
-    if (text_size_ > 0) std::memcpy(text, text_, text_size_);
-    text_ = text;
-    text_capacity_ = static_cast<std::uint32_t>(capacity);
-  }
-  std::memcpy(text_ + text_size_, more.data(), more.size());
-  text_size_ = static_cast<std::uint32_t>(size);
-  return true;
-}
-
 // 414, 431, or 0 when the head (as far as it came) is not too large.
 std::uint16_t ServerTransaction::size_refusal(bool whole, const ServerLimits& limits) const {
   constexpr std::size_t kRestOfRequestLine = 32;  // method, version, spaces
-  const std::size_t size = whole ? parser_.head_bytes() : text_size_;
+  const std::size_t size = whole ? parser_.head_bytes() : text_.size;
   const std::size_t target = parser_.target().size;
   if (target > limits.max_target_bytes) return 414;
   if (!parser_.past_first_line()) {

@@ -94,6 +94,11 @@ class UpstreamPool {
   virtual void close_idle() = 0;
 };
 
-std::unique_ptr<UpstreamPool> make_upstream_pool(net::Loop& loop, const UpstreamLimits& limits);
+struct HttpMetrics;
+
+// For the thread of `loop`. `metrics` (may be null) must outlive the pool. Calls still open when it
+// is destroyed are dropped unheard.
+std::unique_ptr<UpstreamPool> make_upstream_pool(net::Loop& loop, const UpstreamLimits& limits,
+                                                 HttpMetrics* metrics = nullptr);
 
 }  // namespace gw::http

@@ -233,7 +233,8 @@ void Stream::send_now(std::string_view more) {
     fail();
     return;
   }
-  std::size_t done = sent < 0 ? 0 : static_cast<std::size_t>(sent);
+  const std::size_t done = sent < 0 ? 0 : static_cast<std::size_t>(sent);
+  sent_any_ = true;  // what waits in the queue counts: who knows how far it got when it fails
   if (done == gathered_bytes.size() + more.size()) {
     if (end_output_) send_fin();
     return;

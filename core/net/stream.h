@@ -66,6 +66,9 @@ class Stream {
   // Did the socket take bytes from the queue since this was last asked? Progress of a slow peer.
   bool took_some();
   bool broken() const { return broken_; }
+  // Did the socket take anything (or may it have) since forget_sent()?
+  bool sent_any() const { return sent_any_; }
+  void forget_sent() { sent_any_ = false; }
 
   // Sends FIN after what was written.
   void end_output();
@@ -108,6 +111,7 @@ class Stream {
   bool end_output_ = false;
   bool fin_sent_ = false;
   bool took_some_ = false;
+  bool sent_any_ = false;
 };
 
 }  // namespace gw::net

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "http/response_reader.h"
+#include "http/upstream_pool.h"
+
+namespace gw::http {
+
+namespace {
+
+constexpr std::uint8_t kMostInformational = 16;  // 1xx answers before the final one
+
+// The system's words for an error; static.
+const char* words(int error) {
+  const char* text = strerrordesc_np(-error);
+  return text == nullptr ? "the connection failed" : text;
+}
+
+}  // namespace
+
+// ---- Opening and closing
+
+void UpstreamConnection::connect(PoolEndpoint& endpoint, PoolCall& call, std::uint32_t tried) {
+  endpoint_ = &endpoint;
+  call_ = &call;
+  call.connection = this;
+  tried_ = tried;
+  epoch_ = pool_->epoch_;
+  pool_->metrics_.upstream_opened.add();
+  pool_->metrics_.upstream_busy.add();
+  if (endpoint.parts.unix_socket) {
+    stream_.connect_unix(pool_->loop_, endpoint.path.c_str(), *this);
+    start_timer(call.target.connect_timeout_ms);
+    return;
+  }
+  const auto count = static_cast<std::uint32_t>(endpoint.addresses.size());
+  stream_.connect(pool_->loop_, endpoint.addresses[(endpoint.good + tried) % count], *this);
+  // All addresses share the time that the call allows.
+  start_timer(std::max<std::uint32_t>(1, call.target.connect_timeout_ms / count));
+}
+
+void UpstreamConnection::on_connected(int error) {
+  if (state_ != State::kConnecting) return;
+  if (error != 0) return connect_failed(UpstreamFailure::kRefused, words(error));
+  const auto count = static_cast<std::uint32_t>(endpoint_->addresses.size());
+  if (count > 0) endpoint_->good = (endpoint_->good + tried_) % count;
+  PoolCall& call = *call_;
+  if (!attach(call)) {
+    return pool_->fail_now(call, UpstreamFailure::kBroken, "it closed at once", false);
+  }
+  if (std::exchange(call.wants_writable, false)) call.sink.on_writable();
+}
+
+void UpstreamConnection::connect_failed(UpstreamFailure failure, const char* detail) {
+  PoolCall& call = *call_;
+  if (tried_ + 1 < endpoint_->addresses.size()) {
+    PoolEndpoint& endpoint = *endpoint_;
+    call_ = nullptr;
+    pool_->open_connection(endpoint, call, tried_ + 1);
+    return close();
+  }
+  pool_->fail_now(call, failure, detail, false);
+}
+
+bool UpstreamConnection::attach(PoolCall& call) {
+  call_ = &call;
+  call.connection = this;
+  if (state_ == State::kIdle) {
+    reused_ = true;
+    pool_->metrics_.upstream_busy.add();
+  }
+  state_ = State::kBusy;
+  timer_.cancel();
+  parser_.start(false, call.arena, pool_->limits_.max_fields);
+  text_ = {};
+  informational_ = 0;
+  in_body_ = false;
+  keep_alive_ = false;
+  stream_.forget_sent();
+  stream_.start_reading();
+  stream_.write(pool_->writer_.request(call.head, call.target.host));
+  if (!call.request_sent) return true;  // the head leaves with the body, at the turn's end at last
+  stream_.flush();
+  if (stream_.broken() && !stream_.sent_any()) {
+    call_ = nullptr;
+    call.connection = nullptr;
+    close();
+    return false;
+  }
+  start_response_timer();
+  return true;
+}
+
+void UpstreamConnection::close() {
+  if (state_ == State::kClosing) return;
+  PoolEndpoint* endpoint = endpoint_;
+  if (state_ == State::kIdle) {
+    if (endpoint != nullptr) pool_->unlink_idle(*this);
+  } else {
+    pool_->metrics_.upstream_busy.subtract();
+  }
+  state_ = State::kClosing;
+  timer_.cancel();
+  rest_.reset();
+  stream_.close();
+  endpoint_ = nullptr;
+  if (endpoint == nullptr) return;
+  --endpoint->connections;
+  pool_->serve_waiting(*endpoint);
+}
+
+void UpstreamConnection::on_closed() {
+  if (pool_ != nullptr) {
+    (previous_ == nullptr ? pool_->connections_ : previous_->next_) = next_;
+    if (next_ != nullptr) next_->previous_ = previous_;
+  }
+  delete this;
+}
+
+void UpstreamConnection::go_idle() {
+  state_ = State::kIdle;
+  pool_->metrics_.upstream_busy.subtract();
+  pool_->metrics_.upstream_idle.add();
+  previous_idle_ = nullptr;
+  next_idle_ = endpoint_->idle;
+  if (next_idle_ != nullptr) next_idle_->previous_idle_ = this;
+  endpoint_->idle = this;
+  start_timer(pool_->limits_.idle_timeout_ms);
+  pool_->serve_waiting(*endpoint_);
+}
+
+// ---- What comes in
+
+void UpstreamConnection::on_data(char* data, std::size_t size) {
+  pump({data, size});
+}
+
+void UpstreamConnection::pump(std::string_view input) {
+  const std::unique_ptr<std::string> held = std::move(rest_);
+  if (held != nullptr) {
+    GW_CHECK(input.empty());
+    input = *held;
+  }
+  pumping_ = true;
+  while (step(input)) {
+  }
+  pumping_ = false;
+  if (state_ == State::kClosing) return;
+  if (!input.empty()) {
+    rest_ = std::make_unique<std::string>(input);
+    stream_.stop_reading();
+  } else if (!peer_ended_) {
+    stream_.start_reading();
+  }
+}
+
+bool UpstreamConnection::step(std::string_view& input) {
+  if (state_ != State::kBusy || call_ == nullptr) {
+    // Nobody asked: what an idle connection says could be taken for the answer to the next request.
+    if (state_ == State::kIdle && !input.empty()) close();
+    return false;
+  }
+  if (call_->cancelled) {
+    pool_->destroy(*std::exchange(call_, nullptr));
+    close();
+    return false;
+  }
+  if (!in_body_) return read_head(input);
+  if (call_->paused) return false;
+  return read_body(input);
+}
+
+bool UpstreamConnection::read_head(std::string_view& input) {
+  if (input.empty()) return false;
+  const std::size_t most = pool_->limits_.max_head_bytes;
+  const std::size_t before = text_.size;
+  HeadParser::Result result = HeadParser::Result::kBad;
+  bool room = false;
+  if (before == 0) {
+    result = parser_.feed(input.data(), input.size());
+    const bool whole = result == HeadParser::Result::kDone;
+    const std::size_t size = whole ? parser_.head_bytes() : input.size();
+    room = size <= most && text_.add(call_->arena, input.substr(0, size), !whole);
+  } else {
+    const std::string_view more = input.substr(0, most + 1 - before);
+    room = text_.add(call_->arena, more, true);
+    if (room) result = parser_.feed(text_.data, text_.size);
+    room =
+        room && (result == HeadParser::Result::kDone ? parser_.head_bytes() : text_.size) <= most;
+  }
+  if (!room || result == HeadParser::Result::kTooManyFields) {
+    fail(UpstreamFailure::kBadAnswer, "too large a head");
+    return false;
+  }
+  if (result == HeadParser::Result::kBad) {
+    fail(UpstreamFailure::kBadAnswer, parser_.problem());
+    return false;
+  }
+  if (result == HeadParser::Result::kMore) {
+    input = {};
+    return false;
+  }
+  input.remove_prefix(parser_.head_bytes() - before);
+  return take_head();
+}
+
+bool UpstreamConnection::take_head() {
+  PoolCall& call = *call_;
+  ResponseHead& head = call.answer.emplace(call.arena);
+  const ResponseFacts facts = read_response(parser_, text_.data, call.head.method == "HEAD", head);
+  const char* problem = facts.problem;
+  if (problem == nullptr && head.status == 101) problem = "an upgrade that nobody asked for";
+  if (problem == nullptr && head.status < 200 && ++informational_ > kMostInformational) {
+    problem = "too many informational answers";
+  }
+  if (problem != nullptr) {
+    fail(UpstreamFailure::kBadAnswer, problem);
+    return false;
+  }
+  if (head.status < 200) {
+    parser_.start(false, call.arena, pool_->limits_.max_fields);
+    text_ = {};
+    call.sink.on_informational(head);
+    return true;
+  }
+  in_body_ = true;
+  keep_alive_ = facts.keep_alive;
+  call.head_received = true;
+  body_.start(facts.body, facts.body_bytes);
+  start_timer(call.target.idle_timeout_ms);
+  call.sink.on_head(head);
+  return true;
+}
+
+bool UpstreamConnection::read_body(std::string_view& input) {
+  PoolCall& call = *call_;
+  std::string_view data;
+  if (body_.next(input, data) == BodyDecoder::Result::kBad) {
+    fail(UpstreamFailure::kBadAnswer, "a malformed chunked body");
+    return false;
+  }
+  const bool last = body_.ended() || (body_.until_close() && peer_ended_ && input.empty());
+  if (last) {
+    finish_answer(data, !input.empty());
+    input = {};
+    return false;
+  }
+  if (data.empty()) return false;
+  start_timer(call.target.idle_timeout_ms);
+  call.sink.on_body(data, false);
+  return true;
+}
+
+void UpstreamConnection::finish_answer(std::string_view data, bool surplus) {
+  PoolCall& call = *call_;
+  // An answer before its request was whole, or with bytes behind it: the next one could be wrong.
+  const bool reuse = keep_alive_ && call.request_sent && !surplus && !stream_.blocked() &&
+                     !stream_.broken() && !peer_ended_ && epoch_ == pool_->epoch_;
+  call.answer_over = true;
+  timer_.cancel();
+  call.sink.on_body(data, true);
+  call_ = nullptr;
+  call.connection = nullptr;
+  if (call.request_sent || call.cancelled) pool_->destroy(call);
+  if (reuse && !stream_.broken()) {
+    go_idle();
+  } else {
+    close();
+  }
+}
+
+void UpstreamConnection::on_end() {
+  if (state_ != State::kBusy) return close();
+  if (in_body_ && (body_.ended() || body_.until_close())) {
+    peer_ended_ = true;
+    return pump({});
+  }
+  fail(UpstreamFailure::kBroken, "it closed before its answer was whole");
+}
+
+void UpstreamConnection::on_broken() {
+  if (state_ != State::kBusy) return close();
+  fail(UpstreamFailure::kBroken, "the connection broke");
+}
+
+void UpstreamConnection::fail(UpstreamFailure failure, const char* detail) {
+  if (call_->cancelled) {
+    pool_->destroy(*std::exchange(call_, nullptr));
+    return close();
+  }
+  pool_->fail_now(*call_, failure, detail, stream_.sent_any());
+}
+
+// ---- What goes out, and time
+
+void UpstreamConnection::on_drained() {
+  if (call_ == nullptr || !std::exchange(call_->wants_writable, false)) return;
+  call_->sink.on_writable();
+}
+
+void UpstreamConnection::on_queued() {
+  if (call_ != nullptr && !timer_.active()) start_timer(call_->target.idle_timeout_ms);
+}
+
+void UpstreamConnection::start_response_timer() {
+  if (!in_body_) start_timer(call_->target.response_timeout_ms);
+}
+
+void UpstreamConnection::start_timer(std::uint32_t delay_ms) {
+  timer_.start(
+      pool_->loop_, delay_ms, 0,
+      [](void* self) { static_cast<UpstreamConnection*>(self)->timer_fired(); }, this);
+}
+
+void UpstreamConnection::timer_fired() {
+  if (state_ == State::kConnecting) {
+    return connect_failed(UpstreamFailure::kConnectTimeout, "it did not accept in time");
+  }
+  if (state_ == State::kIdle) return close();
+  const bool moved = stream_.blocked() && stream_.took_some();
+  if (call_->paused || moved) return start_timer(call_->target.idle_timeout_ms);
+  if (!call_->request_sent && !stream_.blocked() && !in_body_) return;  // the client is slow
+  fail(UpstreamFailure::kResponseTimeout,
+       in_body_ ? "its answer stalled" : "it did not answer in time");
+}
+
+}  // namespace gw::http

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/upstream_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "http/server_connection.h"
+
+namespace gw::http {
+
+namespace {
+constexpr std::size_t kSpareCalls = 256;
+constexpr std::size_t kMostEndpoints = 1024;  // above it, unused ones are forgotten
+}  // namespace
+
+void CallList::push(PoolCall& call) {
+  GW_CHECK(call.list == nullptr);
+  call.list = this;
+  call.next = nullptr;
+  call.previous = last;
+  (last == nullptr ? first : last->next) = &call;
+  last = &call;
+  ++size;
+}
+
+void CallList::remove(PoolCall& call) {
+  (call.previous == nullptr ? first : call.previous->next) = call.next;
+  (call.next == nullptr ? last : call.next->previous) = call.previous;
+  call.next = call.previous = nullptr;
+  call.list = nullptr;
+  --size;
+}
+
+// ---- PoolCall
+
+PoolCall::~PoolCall() {
+  if (list == nullptr) return;
+  if (endpoint != nullptr && list == &endpoint->waiting) pool.metrics_.upstream_waiting.subtract();
+  list->remove(*this);
+}
+
+bool PoolCall::can_send() const {
+  if (answer_over) return true;
+  return connection != nullptr && connection->connected() && !connection->stream().blocked();
+}
+
+bool PoolCall::send_body(std::string_view data) {
+  if (answer_over) return true;
+  if (connection == nullptr || !connection->connected()) {
+    wants_writable = true;
+    return false;
+  }
+  if (data.empty() || request_sent) return true;
+  net::Stream& stream = connection->stream();
+  bool room = true;
+  if (head.framing == Framing::kChunked) {
+    char size_line[20];
+    stream.write(chunk_prefix(data.size(), size_line));
+    stream.write(data);
+    room = stream.write("\r\n");
+  } else {
+    data =
+        data.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(data.size(), body_left)));
+    body_left -= data.size();
+    room = stream.write(data);
+  }
+  if (!room) wants_writable = true;
+  return room;
+}
+
+void PoolCall::finish_body() {
+  if (request_sent) return;
+  request_sent = true;
+  if (answer_over) {  // early answer: its connection is gone, this was the last reason to live
+    if (connection == nullptr) pool.destroy(*this);
+    return;
+  }
+  if (connection == nullptr) return;
+  if (head.framing == Framing::kChunked) connection->stream().write("0\r\n\r\n");
+  connection->stream().flush();
+  if (head.framing == Framing::kLength && body_left > 0) {
+    pool.fail_later(*this, UpstreamFailure::kBroken, "the request's body ended early");
+    return;
+  }
+  connection->start_response_timer();
+}
+
+void PoolCall::pause_reading() {
+  paused = true;
+}
+
+void PoolCall::resume_reading() {
+  if (!std::exchange(paused, false)) return;
+  if (connection != nullptr && !connection->pumping()) pool.defer(*this);
+}
+
+void PoolCall::cancel() {
+  if (connection != nullptr && connection->pumping()) {
+    cancelled = true;  // pump() sees it
+    return;
+  }
+  if (connection != nullptr) {
+    UpstreamConnection* its = std::exchange(connection, nullptr);
+    its->call_ = nullptr;
+    its->close();
+  }
+  pool.destroy(*this);
+}
+
+// ---- Pool
+
+Pool::Pool(net::Loop& loop, const UpstreamLimits& limits, HttpMetrics* metrics)
+    : loop_(loop),
+      limits_(limits),
+      metrics_(metrics == nullptr ? own_metrics_ : *metrics),
+      writer_(clock_),
+      calls_(kSpareCalls),
+      hook_(
+          loop, [](void* self) { static_cast<Pool*>(self)->run_deferred(); }, this) {}
+
+Pool::~Pool() {
+  for (auto& [name, endpoint] : endpoints_) {
+    endpoint->resolution.reset();
+    while (endpoint->waiting.first != nullptr) destroy(*endpoint->waiting.first);
+  }
+  for (UpstreamConnection* at = connections_; at != nullptr;) {
+    UpstreamConnection* next = at->next_;
+    if (at->call_ != nullptr) destroy(*std::exchange(at->call_, nullptr));
+    at->endpoint_ = nullptr;
+    at->close();
+    at->orphan();
+    at = next;
+  }
+  while (deferred_.first != nullptr) destroy(*deferred_.first);
+}
+
+PoolEndpoint* Pool::endpoint(std::string_view address) {
+  const auto found = endpoints_.find(address);
+  if (found != endpoints_.end()) return found->second.get();
+  auto made = std::make_unique<PoolEndpoint>();
+  made->name = address;
+  made->parts = net::split_address(made->name);
+  if (!made->parts.ok || (made->parts.port == 0 && !made->parts.unix_socket)) return nullptr;
+  if (made->parts.unix_socket) {
+    made->path = made->parts.host;
+  } else {
+    const net::Address literal = net::Address::from_ip(made->parts.host, made->parts.port);
+    if (literal.kind != net::Address::Kind::kNone) made->addresses.push_back(literal);
+  }
+  if (endpoints_.size() >= kMostEndpoints) forget_unused_endpoints();
+  PoolEndpoint* out = made.get();
+  endpoints_.emplace(made->name, std::move(made));
+  return out;
+}
+
+void Pool::forget_unused_endpoints() {
+  std::erase_if(endpoints_, [](const auto& item) {
+    const PoolEndpoint& endpoint = *item.second;
+    return endpoint.connections == 0 && endpoint.waiting.size == 0 && !endpoint.pinned;
+  });
+}
+
+UpstreamCall* Pool::start(const UpstreamTarget& target, const RequestHead& head, base::Arena& arena,
+                          UpstreamSink& sink) {
+  PoolCall& call = *calls_.make(*this, target, head, arena, sink);
+  call.request_sent = head.framing == Framing::kNone ||
+                      (head.framing == Framing::kLength && head.content_length == 0);
+  call.body_left = head.content_length;
+  call.endpoint = endpoint(target.address);
+  if (call.endpoint == nullptr) {
+    fail_later(call, UpstreamFailure::kRefused, "not an address of an endpoint");
+  } else {
+    assign(call);
+  }
+  return &call;
+}
+
+void Pool::assign(PoolCall& call) {
+  PoolEndpoint& endpoint = *call.endpoint;
+  while (UpstreamConnection* idle = endpoint.idle) {
+    unlink_idle(*idle);
+    if (!idle->attach(call)) continue;
+    metrics_.upstream_reused.add();
+    if (call.wants_writable) defer(call);
+    return;
+  }
+  if (endpoint.connections < limits_.max_connections_per_endpoint) {
+    if (!resolved(endpoint)) return wait(endpoint, call);
+    return open_connection(endpoint, call, 0);
+  }
+  if (endpoint.waiting.size >= limits_.max_waiting_per_endpoint) {
+    return fail_later(call, UpstreamFailure::kOverloaded, "too many requests wait for it");
+  }
+  wait(endpoint, call);
+}
+
+void Pool::wait(PoolEndpoint& endpoint, PoolCall& call) {
+  if (endpoint.waiting.size >= limits_.max_waiting_per_endpoint) {
+    return fail_later(call, UpstreamFailure::kOverloaded, "too many requests wait for it");
+  }
+  endpoint.waiting.push(call);
+  metrics_.upstream_waiting.add();
+  call.wait_timer.start(
+      loop_, call.target.connect_timeout_ms, 0,
+      [](void* user) {
+        auto& its = *static_cast<PoolCall*>(user);
+        const bool no_address = its.endpoint->resolution != nullptr;
+        its.pool.fail_now(
+            its, no_address ? UpstreamFailure::kConnectTimeout : UpstreamFailure::kOverloaded,
+            no_address ? "its name is not resolved yet" : "no connection became free", false);
+      },
+      &call);
+}
+
+void Pool::open_connection(PoolEndpoint& endpoint, PoolCall& call, std::uint32_t tried) {
+  auto* connection = new UpstreamConnection(*this);
+  connection->next_ = connections_;
+  if (connections_ != nullptr) connections_->previous_ = connection;
+  connections_ = connection;
+  ++endpoint.connections;
+  connection->connect(endpoint, call, tried);
+}
+
+// Are there addresses to try? Old ones serve while they are looked up again.
+bool Pool::resolved(PoolEndpoint& endpoint) {
+  if (endpoint.parts.unix_socket) return true;
+  const bool literal = net::Address::from_ip(endpoint.parts.host).kind != net::Address::Kind::kNone;
+  if (literal) return true;
+  const bool fresh = !endpoint.addresses.empty() &&
+                     loop_.now_ms() - endpoint.resolved_ms < limits_.resolve_refresh_ms;
+  if (!fresh && endpoint.resolution == nullptr) resolve(endpoint);
+  return !endpoint.addresses.empty();
+}
+
+void Pool::resolve(PoolEndpoint& endpoint) {
+  endpoint.resolution = net::Resolution::start(
+      loop_, endpoint.parts.host,
+      [this, &endpoint](const std::vector<std::string>& addresses, std::string_view) {
+        std::vector<net::Address> found;
+        for (const std::string& text : addresses) {
+          const net::Address address = net::Address::from_ip(text, endpoint.parts.port);
+          if (address.kind != net::Address::Kind::kNone) found.push_back(address);
+        }
+        if (!found.empty()) {
+          if (found != endpoint.addresses) endpoint.good = 0;
+          endpoint.addresses = std::move(found);
+          endpoint.resolved_ms = loop_.now_ms();
+        }
+        const auto finished = std::move(endpoint.resolution);  // lives to the end of this call
+        if (!endpoint.addresses.empty()) return serve_waiting(endpoint);
+        endpoint.pinned = true;
+        while (PoolCall* call = endpoint.waiting.first) {
+          fail_now(*call, UpstreamFailure::kRefused, "its name cannot be resolved", false);
+        }
+        endpoint.pinned = false;
+      });
+}
+
+// A connection became free, or may be opened.
+void Pool::serve_waiting(PoolEndpoint& endpoint) {
+  while (PoolCall* call = endpoint.waiting.first) {
+    const bool room =
+        endpoint.idle != nullptr || (endpoint.connections < limits_.max_connections_per_endpoint &&
+                                     (endpoint.parts.unix_socket || !endpoint.addresses.empty()));
+    if (!room) return;
+    endpoint.waiting.remove(*call);
+    metrics_.upstream_waiting.subtract();
+    call->wait_timer.cancel();
+    assign(*call);
+  }
+}
+
+void Pool::fail_later(PoolCall& call, UpstreamFailure failure, const char* detail) {
+  call.failure = failure;
+  call.detail = detail;
+  defer(call);
+}
+
+// From an event of the loop. The call is dead afterwards.
+void Pool::fail_now(PoolCall& call, UpstreamFailure failure, const char* detail, bool sent) {
+  metrics_.upstream_failed.add();
+  UpstreamConnection* connection = std::exchange(call.connection, nullptr);
+  const UpstreamFailureInfo info{failure, connection != nullptr && connection->reused(), sent,
+                                 call.head_received, detail};
+  if (connection != nullptr) {
+    connection->call_ = nullptr;
+    connection->close();
+  }
+  UpstreamSink& sink = call.sink;
+  destroy(call);
+  sink.on_failed(info);
+}
+
+void Pool::defer(PoolCall& call) {
+  if (call.list == nullptr) deferred_.push(call);
+  hook_.arm();
+}
+
+void Pool::run_deferred() {
+  while (PoolCall* call = deferred_.first) {
+    deferred_.remove(*call);
+    if (call->failure.has_value()) {
+      const bool sent = call->connection != nullptr && call->connection->stream().sent_any();
+      fail_now(*call, *call->failure, call->detail, sent);
+      continue;
+    }
+    UpstreamConnection* connection = call->connection;
+    if (connection == nullptr || !connection->connected()) continue;
+    if (call->wants_writable && !connection->stream().blocked()) {
+      call->wants_writable = false;
+      call->sink.on_writable();
+    }
+    // The call may be gone; its connection then carries another one, or none.
+    if (connection->call_ == call) connection->pump({});
+  }
+}
+
+void Pool::unlink_idle(UpstreamConnection& connection) {
+  PoolEndpoint& endpoint = *connection.endpoint_;
+  (connection.previous_idle_ == nullptr ? endpoint.idle : connection.previous_idle_->next_idle_) =
+      connection.next_idle_;
+  if (connection.next_idle_ != nullptr) {
+    connection.next_idle_->previous_idle_ = connection.previous_idle_;
+  }
+  connection.next_idle_ = connection.previous_idle_ = nullptr;
+  metrics_.upstream_idle.subtract();
+}
+
+void Pool::close_idle() {
+  ++epoch_;
+  for (auto& [name, endpoint] : endpoints_) {
+    while (endpoint->idle != nullptr) endpoint->idle->close();
+  }
+}
+
+std::unique_ptr<UpstreamPool> make_upstream_pool(net::Loop& loop, const UpstreamLimits& limits,
+                                                 HttpMetrics* metrics) {
+  return std::make_unique<Pool>(loop, limits, metrics);
+}
+
+}  // namespace gw::http
