@@ -168,7 +168,7 @@ void Exchange::make_error(std::uint32_t status, std::string_view code) {
     local_body_ = envelope(status, code, {});
     if (!local_body_.empty()) (void)response_->fields.add("Content-Type", http::kErrorContentType);
   } else {  // a plugin filled the arena: no words, but the right status
-    response_ = &bare_head_.emplace(arena());
+    response_ = &own_head_.emplace(arena());
     response_->status = static_cast<std::uint16_t>(status);
     local_body_ = {};
   }

@@ -223,7 +223,7 @@ void Exchange::complete(bool aborted, bool streaming) {
 http::Transaction* Exchange::release() {
   request_pipe_.reset();
   response_pipe_.reset();
-  bare_head_.reset();
+  own_head_.reset();
   if (large_body_.capacity() > 0) std::string().swap(large_body_);
   http::Transaction* transaction = transaction_;
   WorkerGeneration* generation = generation_;

@@ -240,7 +240,8 @@ class Exchange final : public gw_exchange {
   // Answer.
   BodyPipe response_pipe_;
   http::ResponseHead* response_ = nullptr;
-  std::optional<http::ResponseHead> bare_head_;  // for an error when the arena is full
+  // The upstream's head, which outlives its call here; or an error's, when the arena is full.
+  std::optional<http::ResponseHead> own_head_;
   Source source_ = Source::kNone;
   std::string_view local_body_;
   std::string large_body_;  // a local body too large for the arena

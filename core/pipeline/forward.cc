@@ -196,11 +196,12 @@ void Exchange::on_upstream_informational(const http::ResponseHead& head) {
 
 void Exchange::on_upstream_head(http::ResponseHead& head) {
   settle_attempt(GW_ATTEMPT_ANSWERED, head.status);
-  response_ = &head;
+  response_ = &own_head_.emplace(head);
   source_ = Source::kUpstream;
   answer_begun_ = true;
   // Where the upstream's body ends is known here, so the client's connection can stay.
-  if (head.framing == http::Framing::kUntilClose) head.framing = http::Framing::kChunked;
+  if (response_->framing == http::Framing::kUntilClose)
+    response_->framing = http::Framing::kChunked;
   const RouterStep& router = *chain_->router;
   const std::uint32_t step = filter_count();
   if (router.api.on_response_head != nullptr) {

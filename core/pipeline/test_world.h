@@ -283,6 +283,7 @@ class FakeCall final : public http::UpstreamCall {
     for (const auto& [name, value] : list)
       EXPECT_TRUE(head->fields.add(arena->copy(name), arena->copy(value)));
     sink->on_head(*head);
+    if (head) head->status = 0;  // what it says belongs to the exchange from now on
   }
   void answers_body(std::string_view data, bool last) {
     ASSERT_FALSE(over);
