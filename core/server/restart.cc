@@ -88,4 +88,12 @@ void complain_about_restart(const config::GatewayConfig& running, const config::
                 });
 }
 
+void complain_about_unsupported(const config::GatewayConfig& config,
+                                settings::Complaints& complaints) {
+  for (const config::Listener& listener : config.listeners)
+    if (listener.proxy_protocol)
+      complaints.add(config.document->file, listener.position,
+                     "proxy_protocol is not supported by this version of the gateway");
+}
+
 }  // namespace gw::server

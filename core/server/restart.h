@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What of a configuration a running gateway cannot take over.
+// What of a configuration a running gateway cannot take over, and what none can serve.
 #pragma once
 
 #include "config/gateway_config.h"
@@ -12,5 +12,10 @@ namespace gw::server {
 // is fixed at start and has another value now.
 void complain_about_restart(const config::GatewayConfig& running, const config::GatewayConfig& next,
                             settings::Complaints& complaints);
+
+// Complains about what the configuration knows and the connections do not do: ignoring it would let
+// the gateway believe the wrong client address.
+void complain_about_unsupported(const config::GatewayConfig& config,
+                                settings::Complaints& complaints);
 
 }  // namespace gw::server

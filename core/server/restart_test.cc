@@ -46,5 +46,15 @@ TEST(Restart, IsNeededForListenersAndLimits) {
             std::string::npos);
 }
 
+TEST(Restart, ProxyProtocolIsRefusedAndNotIgnored) {
+  settings::Complaints complaints;
+  complain_about_unsupported(*load(kBase), complaints);
+  EXPECT_TRUE(complaints.empty()) << complaints.text();
+  complain_about_unsupported(
+      *load("[[listener]]\nname = \"a\"\naddress = \"127.0.0.1:8080\"\nproxy_protocol = true\n"),
+      complaints);
+  EXPECT_NE(complaints.text().find("proxy_protocol is not supported"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace gw::server

@@ -154,7 +154,10 @@ class Server {
     reload_again_ = false;
     settings::Complaints complaints;
     ConfigPointer next = config::load_file(path_, load_options(), complaints);
-    if (next != nullptr) complain_about_restart(*config_, *next, complaints);
+    if (next != nullptr) {
+      complain_about_restart(*config_, *next, complaints);
+      complain_about_unsupported(*next, complaints);
+    }
     plugin_host::Blueprint blueprint;
     if (next != nullptr && complaints.empty())
       blueprint = plugin_host::draw(host_, libraries_, next, generations_->running(), complaints);
@@ -262,7 +265,8 @@ class Server {
 ExitCode serve(const std::string& config_path) {
   settings::Complaints complaints;
   ConfigPointer config = config::load_file(config_path, load_options(), complaints);
-  if (config == nullptr) {
+  if (config != nullptr) complain_about_unsupported(*config, complaints);
+  if (!complaints.empty()) {
     std::cerr << complaints.text();
     return kFailure;
   }
