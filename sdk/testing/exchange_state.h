@@ -165,7 +165,7 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
   std::uint64_t started_ns = 0;
 
   std::deque<ViewCopy> memory;  // alloc, attributes, texts: as long as the exchange
-  std::vector<std::unique_ptr<std::max_align_t[]>> blocks;
+  std::vector<std::unique_ptr<unsigned char[]>> blocks;
   std::uint64_t block_bytes = 0;
   std::map<std::uint32_t, std::string_view> attributes;
 

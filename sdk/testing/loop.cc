@@ -284,6 +284,24 @@ bool FakeHost::State::run_descriptors(int poll_ms) {
   return ran;
 }
 
+// Tells owners that there is room again, where the client reads.
+bool FakeHost::State::run_streams() {
+  bool ran = false;
+  for (Stream* stream : std::exchange(full_streams, {})) {
+    if (!stream->alive || !stream->wants_room) continue;
+    if (stream->exchange->blocked || stream->exchange->stream != stream) {
+      full_streams.push_back(stream);
+      continue;
+    }
+    stream->wants_room = false;
+    if (!GW_HAS(stream->events, on_writable)) continue;
+    ran = true;
+    InCallback in(*this, stream->owner_part);
+    stream->events->on_writable(stream->owner);
+  }
+  return ran;
+}
+
 bool FakeHost::State::run_hooks() {
   std::vector<Ticket*> ready;
   for (Ticket* ticket : live)
@@ -301,6 +319,7 @@ bool FakeHost::State::turn(bool& only_descriptors, int poll_ms) {
   bool other = run_posts();
   other |= run_wakes();
   other |= run_requests();
+  other |= run_streams();
   other |= run_timers();
   bool descriptors = run_descriptors(other ? 0 : poll_ms);
   other |= run_hooks();

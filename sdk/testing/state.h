@@ -147,7 +147,8 @@ struct FakeHost::State {
   std::vector<Exchange::State*> exchanges;             // open ones
   std::deque<struct Handle> handles;
   std::deque<struct Stream> streams;
-  std::vector<Exchange::State*> pauses;  // by waker slot; null: over
+  std::vector<struct Stream*> full_streams;  // a write gave GW_LIMIT
+  std::vector<Exchange::State*> pauses;      // by waker slot; null: over
   std::vector<std::uint64_t> pause_generations;
   std::vector<std::uint32_t> free_pauses;
   std::multimap<std::uint64_t, gw_waker> pause_deadlines;
@@ -181,6 +182,7 @@ struct FakeHost::State {
   bool run_requests();
   bool run_timers();
   bool run_descriptors(int poll_ms);
+  bool run_streams();
   bool run_hooks();
   void finish_call(Ticket* ticket, const CallAnswer& answer);
   void finish_resolution(Ticket* ticket);

@@ -43,7 +43,7 @@ gw_status write(gw_stream* raw, gw_str data) {
   Stream* stream = open_stream(raw, "stream.write");
   if (stream == nullptr) return GW_GONE;
   if (stream->unsent.size() + data.len > stream->host->stream_cap) {
-    stream->wants_room = true;
+    if (!std::exchange(stream->wants_room, true)) stream->host->full_streams.push_back(stream);
     return GW_LIMIT;
   }
   if (stream->exchange->blocked)

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// "gw.stream/1". A stream outlives its exchange, so what it finds goes into the instance's tally.
+#include "probe.h"
+
+namespace gw::conformance {
+
+namespace {
+
+struct Open {
+  explicit Open(Part& own) : part(own) {}
+  Part& part;
+  gw_stream* stream = nullptr;
+  Timer timer;
+  int round = 0;
+  bool full = false;
+  gw_status write(std::string_view text) const { return tables.stream->write(stream, str(text)); }
+  void end() {
+    tables.stream->end(stream);
+    delete this;
+  }
+};
+
+void on_closed(void* owner, std::int32_t reason) {
+  auto* open = static_cast<Open*>(owner);
+  Tally& tally = open->part.instance.tally;
+  tally.expect(reason == GW_STREAM_CLIENT_GONE || reason == GW_STREAM_SERVER_STOP,
+               "a stream closes for a reason");
+  if (reason == GW_STREAM_CLIENT_GONE) ++tally.streams_gone;
+  delete open;
+}
+
+void on_writable(void* owner) {
+  auto* open = static_cast<Open*>(owner);
+  open->part.instance.tally.expect(std::exchange(open->full, false),
+                                   "on_writable follows GW_LIMIT");
+  open->part.instance.tally.expect(open->write("room\n") == GW_OK,
+                                   "a write after on_writable is taken");
+  open->end();
+}
+
+void on_drain(void* owner) {
+  auto* open = static_cast<Open*>(owner);
+  ++open->part.instance.tally.streams_drained;
+  open->write("goodbye\n");
+  open->end();
+}
+
+constexpr gw_stream_events kEvents = {sizeof(gw_stream_events), on_closed, on_writable, on_drain};
+
+Open* begin(Part& part, Exchange x) {
+  auto open = std::make_unique<Open>(part);
+  open->stream = x.begin_stream(200, {{"Content-Type", "text/event-stream"}}, &kEvents, open.get());
+  return open->stream != nullptr ? open.release() : nullptr;
+}
+
+// Three pieces, a while between them.
+void go_on(Open* open) {
+  Tally& tally = open->part.instance.tally;
+  tally.expect(open->write("piece " + std::to_string(++open->round) + "\n") == GW_OK,
+               "a stream takes a piece");
+  if (open->round == 3) return open->end();
+  open->timer.start(open->part.worker, 20, [open] { go_on(open); });
+}
+
+Verdict stream(Part& part, Exchange x) {
+  Tally& tally = part.instance.tally;
+  gw_stream* none = nullptr;
+  gw_header bad{str("Connection"), str("close")};
+  tally.expect(
+      tables.stream->begin(x.raw(), 99, nullptr, 0, &kEvents, nullptr, &none) == GW_INVALID,
+      "begin refuses status 99");
+  tally.expect(tables.stream->begin(x.raw(), 200, &bad, 1, &kEvents, nullptr, &none) == GW_INVALID,
+               "begin refuses a framing header");
+  Open* open = begin(part, x);
+  if (open == nullptr) return x.fail(500, "STREAM_REFUSED");
+  tally.expect(
+      tables.stream->begin(x.raw(), 200, nullptr, 0, &kEvents, nullptr, &none) == GW_WRONG_STATE,
+      "begin refuses a second stream");
+  tally.expect(tables.exchange->reply(x.raw(), 200, nullptr, 0, gw_str{}) == GW_WRONG_STATE,
+               "reply refuses an exchange with a stream");
+  go_on(open);
+  return GW_REPLIED;
+}
+
+Verdict stream_at_once(Part& part, Exchange x) {
+  Open* open = begin(part, x);
+  if (open == nullptr) return x.fail(500, "STREAM_REFUSED");
+  open->write("all of it\n");
+  open->end();
+  return GW_REPLIED;
+}
+
+Verdict stream_limit(Part& part, Exchange x) {
+  Open* open = begin(part, x);
+  if (open == nullptr) return x.fail(500, "STREAM_REFUSED");
+  Tally& tally = part.instance.tally;
+  tally.expect(open->write("before\n") == GW_OK, "a small write is taken");
+  open->timer.start(part.worker, 20, [open, &tally] {
+    open->full = true;
+    tally.expect(open->write(std::string(1 << 20, 'x')) == GW_LIMIT,
+                 "a write above the cap gives GW_LIMIT");
+  });
+  return GW_REPLIED;
+}
+
+Verdict stream_open(Part& part, Exchange x) {
+  Open* open = begin(part, x);
+  if (open == nullptr) return x.fail(500, "STREAM_REFUSED");
+  open->write("open\n");
+  return GW_REPLIED;
+}
+
+// Begins after a pause, which is how a stream that asks its store first begins.
+class LateStream : public Probe {
+ public:
+  using Probe::Probe;
+  void begin(Exchange) override {
+    timer_.start(part.worker, 20, [this] { finish(); });
+  }
+  Verdict resume(Exchange x) override { return stream_at_once(part, x); }
+
+ private:
+  Timer timer_;
+};
+
+}  // namespace
+
+void add_stream_cases(Cases& cases) {
+  cases.direct.insert({{"stream", stream},
+                       {"stream-at-once", stream_at_once},
+                       {"stream-limit", stream_limit},
+                       {"stream-leave", stream_open},
+                       {"stream-stop", stream_open}});
+  cases.started.insert({{"stream-late", [](Part& part, Exchange) -> std::unique_ptr<Probe> {
+                           return std::make_unique<LateStream>(part);
+                         }}});
+}
+
+}  // namespace gw::conformance
