@@ -38,10 +38,10 @@ class Servers {
   std::string add(std::string_view url);
 
   std::size_t size() const { return urls_.size(); }
-  // The URL of the i-th to try.
-  const std::string& url(std::size_t i) const { return urls_[(preferred_ + i) % urls_.size()]; }
-  // The i-th worked.
-  void worked(std::size_t i) { preferred_ = (preferred_ + i) % urls_.size(); }
+  std::size_t preferred() const { return preferred_; }
+  // Counted around the end: preferred() + 1 is the next to try, whoever works meanwhile.
+  const std::string& url(std::size_t i) const { return urls_[i % urls_.size()]; }
+  void worked(std::size_t i) { preferred_ = i % urls_.size(); }
 
  private:
   static constexpr std::size_t kMost = 16;

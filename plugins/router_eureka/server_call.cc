@@ -10,12 +10,12 @@ void ServerCall::start(std::string method, std::string path, std::string body, D
   done_ = std::move(done);
   timeout_ms_ = timeout_ms;
   error_.clear();
-  tried_ = 0;
+  first_ = servers_.preferred(), tried_ = 0;
   ask();
 }
 
 void ServerCall::ask() {
-  std::string url = servers_.url(tried_) + path_;
+  std::string url = servers_.url(first_ + tried_) + path_;
   gw_header headers[] = {{str("Accept"), str("application/json")},
                          {str("Content-Type"), str("application/json")}};
   gw_call_request request{};
@@ -46,14 +46,14 @@ void ServerCall::on_answer(const gw_call_answer& answer) {
   if (answer.status != GW_OK) return next_or_give_up(view(answer.error));
   if (answer.http_status >= 500)
     return next_or_give_up("answered " + std::to_string(answer.http_status));
-  servers_.worked(tried_);
+  servers_.worked(first_ + tried_);
   Done done = std::move(done_);
   done({answer.http_status, view(answer.body), {}});
 }
 
 void ServerCall::next_or_give_up(std::string_view why) {
   if (!error_.empty()) error_ += "; ";
-  error_ += without_credentials(servers_.url(tried_)) + ": ";
+  error_ += without_credentials(servers_.url(first_ + tried_)) + ": ";
   error_ += why;
   if (++tried_ < servers_.size()) return ask();
   Done done = std::move(done_);

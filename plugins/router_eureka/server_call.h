@@ -50,7 +50,7 @@ class ServerCall {
   Ticket ticket_;
   std::string method_, path_, body_, error_;
   std::uint32_t timeout_ms_ = kTimeoutMs;
-  std::size_t tried_ = 0;
+  std::size_t first_ = 0, tried_ = 0;
   Done done_;
 };
 
