@@ -61,6 +61,8 @@ void check_answer(const Json& one, const Exchange& x) {
     if (one.contains("message")) {
       EXPECT_EQ(envelope["error"]["message"], one["message"]);
     }
+  } else if (one.contains("ends")) {
+    EXPECT_TRUE(x.body().ends_with(one["ends"].get<std::string>())) << x.body().size();
   } else if (one.contains("length")) {
     EXPECT_EQ(x.body().size(), one["length"].get<std::size_t>());
   } else {
@@ -125,6 +127,11 @@ TEST_P(ConformanceTest, EveryCase) {
     request.worker = turn++ % GetParam();
     Exchange x(host, pipeline(request.target), request,
                [this](const UpstreamRequest& sent) { return again(sent); });
+    if (one.value("slow", false)) {
+      x.block(true);
+      host.advance(100);
+      x.block(false);
+    }
     if (one.value("leave", false)) {
       EXPECT_TRUE(host.run_until([&] { return x.body() == one["body"]; }));
       x.leave();
