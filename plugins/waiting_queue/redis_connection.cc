@@ -7,6 +7,9 @@ namespace gw::queue {
 namespace {
 
 constexpr std::uint32_t kCheckMs = 100;  // how exactly time-outs are kept
+// What a reply may hold: our largest has two numbers for each user of a batch.
+constexpr long long kMaxElements = 100'000;
+constexpr std::size_t kMaxUnreadBytes = 16u << 20;
 constexpr std::uint64_t kMillisecond = 1'000'000;
 
 std::string_view text_of(const redisReply* reply) {
@@ -134,6 +137,7 @@ void RedisConnection::attach() {
     lost("its descriptor cannot be watched");
     return;
   }
+  redis_->c.reader->maxelements = kMaxElements;
   redisAsyncSetConnectCallback(redis_, on_connected);
   redisAsyncSetDisconnectCallback(redis_, on_disconnected);
 }
@@ -146,6 +150,7 @@ void RedisConnection::want(std::uint32_t events) {
 
 void RedisConnection::on_events(std::uint32_t events) {
   if ((events & GW_FD_READ) != 0 && redis_ != nullptr) redisAsyncHandleRead(redis_);
+  if (redis_ != nullptr && redis_->c.reader->len > kMaxUnreadBytes) drop("a reply is too large");
   if ((events & GW_FD_WRITE) != 0) write();
 }
 

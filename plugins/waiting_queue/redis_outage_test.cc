@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Redis as it is in bad times: away, restarted, frozen, a replica, or no Redis at all. In real
+// time, through the fake host.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <atomic>
+#include <gateway/plugin.hpp>
+
+#include "redis_server_for_test.h"
+#include "testing/fake_host.h"
+
+extern "C" const gw_plugin gw_plugin_entry;
+
+namespace gw::queue {
+namespace {
+
+using testing::FakeHost;
+using ::testing::HasSubstr;
+using testing::RequestSpec;
+using Client = testing::Exchange;
+
+class RedisOutage : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!RedisServer::installed()) GTEST_SKIP() << "no redis-server here";
+  }
+  void TearDown() override {
+    if (HasFailure())
+      for (const auto& line : host_.log()) std::printf("log: %s\n", line.text.c_str());
+    clients_.clear();
+    instance_.reset();
+  }
+  void start(const std::string& store, const std::string& more = "capacity = 1") {
+    instance_ = std::make_unique<testing::Instance>(
+        host_, gw_plugin_entry, "store = \"" + store + "\"\nreconnect_max = \"100ms\"\n" + more);
+    ASSERT_TRUE(instance_->created()) << ::testing::PrintToString(instance_->complaints());
+    ASSERT_EQ(instance_->start(), GW_OK);
+  }
+  void start(RedisServer& server, const std::string& more = "capacity = 1") {
+    start("unix:" + server.socket(), more);
+    wait([&] { return host_.health("redis") == GW_UP; });
+  }
+  void wait(const std::function<bool()>& done) { EXPECT_TRUE(host_.run_until(done, 20000)); }
+  Client& open(std::string method, std::string target, std::string user) {
+    RequestSpec spec;
+    spec.method = std::move(method);
+    spec.target = std::move(target);
+    spec.attributes["identity.subject"] = std::move(user);
+    clients_.push_back(
+        std::make_unique<Client>(host_, std::vector<testing::Instance*>{instance_.get()}, spec));
+    return *clients_.back();
+  }
+  Client& call(std::string method, std::string target, std::string user) {
+    Client& client = open(std::move(method), std::move(target), std::move(user));
+    wait([&] { return client.done(); });
+    return client;
+  }
+  Client& line_up(std::string user) {
+    return call("POST", "/api/v1/queue/lineup", std::move(user));
+  }
+
+  FakeHost host_;
+  std::unique_ptr<testing::Instance> instance_;
+  std::vector<std::unique_ptr<Client>> clients_;
+};
+
+TEST_F(RedisOutage, starts_without_redis_and_serves_once_it_is_there) {
+  RedisServer server;
+  server.stop();
+  start("unix:" + server.socket(), "capacity = 0");
+  wait([&] { return host_.health("redis") == GW_DOWN; });
+  EXPECT_EQ(line_up("ann").status(), 503u);
+  Client& stream = call("GET", "/api/v1/queue/stream", "ann");
+  wait([&] { return stream.body().find("event: HOLD") != std::string::npos; });
+  server.start();
+  wait([&] { return host_.health("redis") == GW_UP; });
+  EXPECT_THAT(host_.health_details("redis"), HasSubstr("version"));
+  EXPECT_EQ(line_up("ann").status(), 200u);
+  wait([&] { return stream.body().find("event: STATUS_UPDATE") != std::string::npos; });
+}
+
+TEST_F(RedisOutage, a_restart_is_survived_and_the_scripts_are_sent_again) {
+  RedisServer server;
+  start(server);
+  EXPECT_EQ(line_up("ann").status(), 200u);
+  server.stop();
+  wait([&] { return host_.health("redis") == GW_DOWN; });
+  EXPECT_EQ(line_up("ann").status(), 503u);
+  server.start();
+  wait([&] { return host_.health("redis") == GW_UP; });
+  EXPECT_EQ(line_up("ann").status(), 200u);
+  server.run({"SCRIPT", "FLUSH"});
+  EXPECT_EQ(line_up("bob").status(), 200u);
+}
+
+TEST_F(RedisOutage, a_server_that_hangs_costs_the_command_timeout_and_no_more) {
+  RedisServer server;
+  start(server, "capacity = 1\ncommand_timeout = \"300ms\"");
+  line_up("ann");
+  server.freeze(true);
+  Client& late = line_up("bob");
+  EXPECT_EQ(late.status(), 503u);
+  EXPECT_EQ(late.error_code(), "SERVICE_UNAVAILABLE");
+  server.freeze(false);
+  wait([&] { return host_.health("redis") == GW_UP; });
+  wait([&] { return line_up("bob").status() == 200u; });
+}
+
+TEST_F(RedisOutage, a_lost_reply_is_asked_for_again) {
+  RedisServer server;
+  start(server, "capacity = 0\ncommand_timeout = \"5s\"");
+  line_up("ann"), line_up("bob");
+  server.run({"CLIENT", "PAUSE", "300", "WRITE"});
+  Client& again = open("POST", "/api/v1/queue/lineup", "cat");
+  host_.run_until([] { return false; }, 50);
+  EXPECT_FALSE(again.done());
+  server.run({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
+  wait([&] { return again.done(); });
+  EXPECT_EQ(again.status(), 200u);
+  EXPECT_EQ(server.number({"ZCARD", "queue:wait"}), 3);
+}
+
+TEST_F(RedisOutage, a_replica_is_not_written_to) {
+  RedisServer replica({"--replicaof", "127.0.0.1 1"});
+  start("unix:" + replica.socket());
+  wait([&] { return host_.health("redis") == GW_DOWN; });
+  EXPECT_THAT(host_.health_details("redis"), HasSubstr("not the master"));
+  EXPECT_EQ(line_up("ann").status(), 503u);
+}
+
+TEST_F(RedisOutage, a_master_that_becomes_a_replica_is_left) {
+  RedisServer server;
+  start(server);
+  line_up("ann");
+  server.run({"REPLICAOF", "127.0.0.1", "1"});
+  EXPECT_EQ(line_up("bob").status(), 503u);
+  wait([&] { return host_.health("redis") == GW_DOWN; });
+  server.run({"REPLICAOF", "NO", "ONE"});
+  wait([&] { return host_.health("redis") == GW_UP; });
+  EXPECT_EQ(line_up("bob").status(), 200u);
+}
+
+TEST_F(RedisOutage, the_password_is_given) {
+  RedisServer server;
+  server.run({"CONFIG", "SET", "requirepass", "s3cret"});
+  start("unix:" + server.socket(), "password = \"wrong\"");
+  wait([&] { return host_.health("redis") == GW_DOWN; });
+  EXPECT_THAT(host_.health_details("redis"), HasSubstr("WRONGPASS"));
+  instance_.reset();
+  start("unix:" + server.socket() + "?db=3", "password = \"s3cret\"");
+  wait([&] { return host_.health("redis") == GW_UP; });
+  EXPECT_EQ(line_up("ann").status(), 200u);
+}
+
+TEST_F(RedisOutage, those_admitted_may_pass_while_the_store_is_away) {
+  RedisServer server;
+  start(server, "capacity = 1\nstore_down = \"admit\"\nstore_down_admit_for = \"30s\"");
+  line_up("ann"), line_up("bob");
+  unsigned passed = call("POST", "/api/v1/reservations", "ann").status();
+  EXPECT_EQ(call("POST", "/api/v1/reservations", "bob").status(), 429u);
+  server.stop();
+  wait([&] { return host_.health("redis") == GW_DOWN; });
+  EXPECT_EQ(call("POST", "/api/v1/reservations", "ann").status(), passed);
+  EXPECT_EQ(call("POST", "/api/v1/reservations", "bob").status(), 503u);
+  host_.advance(31'000);
+  EXPECT_EQ(call("POST", "/api/v1/reservations", "ann").status(), 503u);
+}
+
+TEST_F(RedisOutage, pending_operations_are_bounded) {
+  RedisServer server;
+  start(server, "capacity = 1\nmax_pending = 5");
+  server.run({"CLIENT", "PAUSE", "200", "ALL"});
+  for (int i = 0; i < 10; ++i) open("POST", "/api/v1/queue/lineup", "user" + std::to_string(i));
+  wait([&] {
+    for (const auto& client : clients_)
+      if (!client->done()) return false;
+    return true;
+  });
+  int refused = 0;
+  for (const auto& client : clients_) refused += client->status() == 503u;
+  EXPECT_GE(refused, 5);
+  EXPECT_GE(host_.metric("gateway_queue_store_errors_total", {{"kind", "overloaded"}}), 5);
+}
+
+// Something that speaks as if it were Redis, and answers every script with the same bytes.
+class Impostor {
+ public:
+  explicit Impostor(std::string answer) : answer_(std::move(answer)) {
+    char name[] = "/tmp/gateway-impostor-XXXXXX";
+    folder_ = mkdtemp(name);
+    listener_ = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::snprintf(address.sun_path, sizeof address.sun_path, "%s", path().c_str());
+    bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address);
+    listen(listener_, 8);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~Impostor() {
+    stop_ = true;
+    shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    close(listener_);
+    std::filesystem::remove_all(folder_);
+  }
+  std::string path() const { return folder_ + "/socket"; }
+  int scripts() const { return scripts_; }
+
+ private:
+  // One client after the other would do, but the subscriber has a connection of its own.
+  void serve() {
+    std::vector<std::thread> clients;
+    for (int client; (client = accept(listener_, nullptr, nullptr)) >= 0;)
+      clients.emplace_back([this, client] { talk(client); });
+    for (auto& client : clients) client.join();
+  }
+  void talk(int client) {
+    timeval patience{0, 100'000};
+    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    char bytes[65536];
+    while (!stop_) {
+      ssize_t size = recv(client, bytes, sizeof bytes, 0);
+      if (size == 0 || (size < 0 && errno != EAGAIN)) break;
+      if (size < 0) continue;
+      std::string_view text(bytes, static_cast<std::size_t>(size)), reply = "+OK\r\n";
+      if (text.find("HELLO") != text.npos) reply = "*2\r\n$7\r\nversion\r\n$3\r\n9.9\r\n";
+      if (text.find("ROLE") != text.npos) reply = "*1\r\n$6\r\nmaster\r\n";
+      if (text.find("SUBSCRIBE") != text.npos)
+        reply = "*3\r\n$9\r\nsubscribe\r\n$12\r\nqueue:events\r\n:1\r\n";
+      if (text.find("EVAL") != text.npos) reply = answer_, ++scripts_;
+      if (send(client, reply.data(), reply.size(), MSG_NOSIGNAL) < 0) break;
+    }
+    close(client);
+  }
+  std::string answer_, folder_;
+  int listener_ = -1;
+  std::atomic<bool> stop_ = false;
+  std::atomic<int> scripts_ = 0;
+  std::thread thread_;
+};
+
+TEST_F(RedisOutage, answers_that_make_no_sense_are_errors_and_no_more) {
+  for (const char* answer :
+       {":1\r\n", "+OK\r\n", "$-1\r\n", "*-1\r\n", "*0\r\n", "*2\r\n:-1\r\n:0\r\n",
+        "*2\r\n:9\r\n:0\r\n", "*2\r\n$1\r\n1\r\n:0\r\n", "*2\r\n*0\r\n*0\r\n", "*999999999\r\n",
+        "-ERR broken\r\n", "-LOADING wait\r\n", "-NOSCRIPT again\r\n", "-READONLY no\r\n",
+        "HTTP/1.1 200 OK\r\n\r\n", "%1\r\n+a\r\n:1\r\n", ">2\r\n+x\r\n:1\r\n",
+        "*3\r\n:3\r\n:7\r\n:1\r\n"}) {
+    SCOPED_TRACE(answer);
+    Impostor impostor(answer);
+    start("unix:" + impostor.path(), "command_timeout = \"200ms\"");
+    wait([&] { return impostor.scripts() > 0 || host_.health("redis") == GW_DOWN; });
+    EXPECT_EQ(line_up("ann").status(), 503u);
+    EXPECT_EQ(call("POST", "/api/v1/reservations", "ann").status(), 503u);
+    clients_.clear();
+    instance_.reset();
+  }
+}
+
+}  // namespace
+}  // namespace gw::queue
