@@ -78,11 +78,8 @@ base::Result<Inspection> inspect(const fs::path& path) {
 Library::~Library() {
   if (handle_ == nullptr) return;
   if (ready_ && entry_->finish != nullptr) entry_->finish();
-  if (manifest_.pinned) {
-    static_cast<void>(handle_.release());  // never unloaded: its mapping ends with the process
-    return;
-  }
   handle_.reset();
+  if (manifest_.pinned) return;  // stays mapped, as it asked to
   const std::string name = path_.filename().string();
   if (is_mapped(copy_)) {
     ++state_->stuck;
@@ -189,7 +186,10 @@ base::Result<std::shared_ptr<Library>> Libraries::open(const fs::path& path) {
   library->path_ = inspection->file.path;
   library->manifest_ = inspection->manifest;
   if (auto done = load(*inspection, *library); !done) return fail(done.error());
-  if (library->manifest_.pinned) pinned_.push_back(library);
+  if (library->manifest_.pinned) {
+    ::dlopen(library->copy_.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD | RTLD_NODELETE);
+    pinned_.push_back(library);
+  }
   loaded_[hash] = library;
   return library;
 }
