@@ -30,15 +30,19 @@ std::string success_json(std::string_view message, std::string_view data, std::i
   return out + ",\"timestamp\":\"" + iso_timestamp(wall_ms) + "\"}";
 }
 
-std::string failure_json(std::string_view code, std::string_view message, std::uint32_t status,
-                         std::string_view path, std::int64_t wall_ms) {
+std::string failure_json(const Failure& failure) {
   std::string out = "{\"success\":false,\"error\":{\"code\":";
-  append_json_string(out, code);
+  append_json_string(out, failure.code);
   out += ",\"message\":";
-  append_json_string(out, message);
-  out += ",\"status\":" + std::to_string(status) + ",\"path\":";
-  append_json_string(out, path);
-  return out + "},\"timestamp\":\"" + iso_timestamp(wall_ms) + "\"}";
+  append_json_string(out, failure.message);
+  out += ",\"status\":" + std::to_string(failure.status) + ",\"path\":";
+  append_json_string(out, failure.path);
+  out += "},\"timestamp\":\"" + iso_timestamp(failure.wall_ms) + "\"";
+  if (!failure.trace_id.empty()) {
+    out += ",\"traceId\":";
+    append_json_string(out, failure.trace_id);
+  }
+  return out + "}";
 }
 
 }  // namespace gw::queue

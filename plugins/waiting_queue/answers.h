@@ -20,9 +20,14 @@ std::string place_json(const Place& place);
 // {"success":true,"message":...,"data":...,"timestamp":...}; an empty message or data is left out.
 std::string success_json(std::string_view message, std::string_view data, std::int64_t wall_ms);
 
-// The envelope of an error that is answered with another HTTP status than it names
-// (missing_token_status = 200).
-std::string failure_json(std::string_view code, std::string_view message, std::uint32_t status,
-                         std::string_view path, std::int64_t wall_ms);
+// The envelope of an error that the host would word, or count, otherwise.
+struct Failure {
+  std::string_view code, message;
+  std::uint32_t status;
+  std::string_view path;
+  std::string_view trace_id;  // left out when empty
+  std::int64_t wall_ms;
+};
+std::string failure_json(const Failure& failure);
 
 }  // namespace gw::queue

@@ -158,10 +158,13 @@ TEST_P(QueuePlugin, leaving_frees_the_slot_for_the_next) {
   EXPECT_EQ(message(call("GET", "/api/v1/queue/status", "bob")), "입장 가능합니다.");
   Client& none = call("DELETE", "/api/v1/queue/allowed-in-token", "ann");
   EXPECT_EQ(none.status(), 404u);
-  EXPECT_EQ(none.error_code(), "NOT_FOUND");
+  EXPECT_EQ(json(none)["error"]["code"], "NOT_FOUND");
+  EXPECT_EQ(json(none)["error"]["status"], 404);
+  EXPECT_EQ(json(none)["error"]["message"], "무효화할 입장 토큰이 없습니다.");
   EXPECT_EQ(message(call("DELETE", "/api/v1/queue/waiting-token", "cat")),
             "대기열 토큰이 무효화되었습니다.");
-  EXPECT_EQ(call("DELETE", "/api/v1/queue/waiting-token", "cat").error_code(), "NOT_FOUND");
+  EXPECT_EQ(json(call("DELETE", "/api/v1/queue/waiting-token", "cat"))["error"]["message"],
+            "무효화할 대기열 토큰이 없습니다.");
 }
 
 TEST_P(QueuePlugin, missing_token_may_be_answered_as_the_original_did) {

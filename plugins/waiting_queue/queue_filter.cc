@@ -190,10 +190,11 @@ Verdict QueueFilter::answer_leave(Exchange exchange, const Call& call) {
   std::string_view message =
       admitted ? exchange.text("QUEUE_NO_ADMISSION", "무효화할 입장 토큰이 없습니다.")
                : exchange.text("QUEUE_NO_PLACE", "무효화할 대기열 토큰이 없습니다.");
-  if (settings_.missing_token_status == 404) return exchange.fail(404, "NOT_FOUND", message);
-  return exchange.reply(
-      200, {{"Content-Type", "application/json"}},
-      failure_json("NOT_FOUND", message, 404, exchange.path(), context_.wall_ms()));
+  // Not Exchange::fail: the catalogue's text for NOT_FOUND would stand before ours.
+  return exchange.reply(settings_.missing_token_status, {{"Content-Type", "application/json"}},
+                        failure_json({"NOT_FOUND", message, 404, exchange.path(),
+                                      exchange.attribute(request_id_).value_or(std::string_view()),
+                                      context_.wall_ms()}));
 }
 
 Verdict QueueFilter::success(Exchange exchange, std::uint32_t status, std::string_view message,

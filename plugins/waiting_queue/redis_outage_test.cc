@@ -186,6 +186,34 @@ TEST_F(RedisOutage, pending_operations_are_bounded) {
   EXPECT_GE(host_.metric("gateway_queue_store_errors_total", {{"kind", "overloaded"}}), 5);
 }
 
+TEST_F(RedisOutage, two_gateways_share_one_queue) {
+  RedisServer server;
+  start(server);
+  testing::Instance other(host_, gw_plugin_entry,
+                          "store = \"unix:" + server.socket() + "\"\ncapacity = 1", "other");
+  ASSERT_EQ(other.start(), GW_OK);
+  wait([&] {
+    Reply reply = server.run({"PUBSUB", "NUMSUB", "queue:events"});
+    return reply && reply->elements == 2 && reply->element[1]->integer == 2;
+  });
+  auto at_other = [&](std::string method, std::string target, std::string user) {
+    RequestSpec spec;
+    spec.method = std::move(method);
+    spec.target = std::move(target);
+    spec.attributes["identity.subject"] = std::move(user);
+    auto client = std::make_unique<Client>(host_, std::vector<testing::Instance*>{&other}, spec);
+    wait([&] { return client->done(); });
+    return client;
+  };
+  line_up("ann");
+  EXPECT_EQ(at_other("POST", "/api/v1/queue/lineup", "bob")->status(), 200u);
+  auto bob = at_other("GET", "/api/v1/queue/stream", "bob");
+  wait([&] { return bob->body().find("STATUS_UPDATE") != std::string::npos; });
+  EXPECT_EQ(call("DELETE", "/api/v1/queue/allowed-in-token", "ann").status(), 200u);
+  wait([&] { return bob->ended(); });
+  EXPECT_THAT(bob->body(), HasSubstr("ALLOWED_IN"));
+}
+
 // Something that speaks as if it were Redis, and answers every script with the same bytes.
 class Impostor {
  public:
