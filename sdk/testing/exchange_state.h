@@ -180,6 +180,7 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
                         std::uint32_t count, const char* call);
 
  private:
+  void add_stage(Instance::State& instance, bool router);
   // Steps of the walk. False: wait (paused), or done.
   bool step();
   bool request_heads();
