@@ -143,15 +143,16 @@ gw_status Exchange::set_status(std::uint32_t status) {
 
 std::string_view Exchange::envelope(std::uint32_t status, std::string_view code,
                                     std::string_view message) {
-  std::string_view words;
+  std::string_view words = message;
   if (const TextSource* catalogue = texts()) {
     const http::Field* language = request().fields.find("Accept-Language");
-    words = catalogue->text(code, language != nullptr ? language->value : std::string_view());
+    words =
+        catalogue->text(code, language != nullptr ? language->value : std::string_view(), message);
   }
   http::ErrorAnswer error;
   error.status = status;
   error.code = code;
-  error.message = words.empty() ? message : words;
+  error.message = words;
   error.path = request().path;
   error.request_id = request().request_id;
   error.wall_ms = dispatcher_.environment_.clock.wall_ms();

@@ -90,9 +90,11 @@ struct Chain {
 class TextSource {
  public:
   virtual ~TextSource() = default;
-  // The text of `key` for a client that sent this Accept-Language (may be empty); empty: no such
-  // text. The view lives as long as the source.
-  virtual std::string_view text(std::string_view key, std::string_view accept_language) const = 0;
+  // The text of `key` for a client that sent this Accept-Language (may be empty). `fallback`: the
+  // caller's own words (may be empty), which go before the catalogue's general ones. The view
+  // lives as long as the source, or is `fallback`.
+  virtual std::string_view text(std::string_view key, std::string_view accept_language,
+                                std::string_view fallback) const = 0;
 };
 
 // One worker's share of a generation. Belongs to its worker's dispatcher; exchanges that began in

@@ -174,9 +174,8 @@ gw_str text(gw_exchange* exchange, const char* key, gw_str fallback) {
   const TextSource* texts = self(exchange).texts();
   if (texts == nullptr) return fallback;
   const http::Field* language = self(exchange).request().fields.find("Accept-Language");
-  const std::string_view found =
-      texts->text(key, language == nullptr ? std::string_view() : language->value);
-  return found.empty() ? fallback : str(found);
+  return str(
+      texts->text(key, language == nullptr ? std::string_view() : language->value, view(fallback)));
 }
 
 }  // namespace

@@ -17,9 +17,10 @@ class ConfigTexts final : public pipeline::TextSource {
  public:
   explicit ConfigTexts(std::shared_ptr<const config::GatewayConfig> config)
       : config_(std::move(config)) {}
-  std::string_view text(std::string_view key, std::string_view accept_language) const override {
+  std::string_view text(std::string_view key, std::string_view accept_language,
+                        std::string_view fallback) const override {
     const config::Messages& messages = config_->messages;
-    return messages.text(key, messages.choose(accept_language), {});
+    return messages.text(key, messages.choose(accept_language), fallback);
   }
 
  private:

@@ -156,8 +156,10 @@ file = "router_eureka.so"
 fetch = false
 register = false
 services = [{{ name = "RESERVATION-SERVICE", endpoints = ["127.0.0.1:{reservations.port}"] }}]
-routes = [{{ id = "reservations", uri = "lb://RESERVATION-SERVICE",
-            predicates = ["Path=/api/v1/reservations/**"] }}]
+[[plugin.config.routes]]
+id = "reservations"
+uri = "lb://RESERVATION-SERVICE"
+predicates = ["Path=/api/v1/reservations/**"]
 [[pipeline]]
 match = {{ path = "/**" }}
 filters = ["auth", "queue", "router"]

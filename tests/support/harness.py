@@ -58,10 +58,11 @@ class Process:
         self._reader.start()
 
     def _read(self):
-        for line in self.child.stderr:
-            with self._arrived:
-                self.lines.append(line.rstrip("\n"))
-                self._arrived.notify_all()
+        with self.child.stderr:
+            for line in self.child.stderr:
+                with self._arrived:
+                    self.lines.append(line.rstrip("\n"))
+                    self._arrived.notify_all()
 
     def log(self):
         with self._arrived:
@@ -110,6 +111,7 @@ class Process:
         if self.child.poll() is None:
             self.child.kill()
         self.child.wait()
+        self._reader.join(5)
 
 
 class Gateway(Process):
