@@ -181,12 +181,10 @@ end
 
 -- The user was heard of: the lease, if there is one, begins anew, and who was away is back in line.
 local function hear(user)
+  if presence > 0 then redis.call('ZADD', LEASE, 'XX', text(now + presence), user) end
+  if redis.call('SREM', AWAY, user) == 0 then return end
   local score = num(redis.call('ZSCORE', WAIT, user))
-  if not score then return end
-  if presence > 0 and redis.call('ZSCORE', LEASE, user) then
-    redis.call('ZADD', LEASE, text(now + presence), user)
-  end
-  if redis.call('SREM', AWAY, user) == 1 and hint and score < hint then
+  if hint and score and score < hint then
     hint = score
     redis.call('HSET', STATE, 'hint', text(hint))
   end
