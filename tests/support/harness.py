@@ -231,6 +231,7 @@ class EventStream:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._reader.join(10)
+        self.answer.close()
         self._connection.close()
 
 
@@ -238,11 +239,14 @@ class Server:
     """An HTTP server in a thread; `answer(handler)` serves every method."""
 
     def __init__(self, answer, port=0):
+        connections = self._connections = set()
+
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def setup(self):
                 super().setup()
+                connections.add(self.connection)
                 self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
             def log_message(self, *_):
@@ -277,9 +281,13 @@ class Server:
         self._thread.start()
 
     def stop(self):
+        """Stops listening and breaks what is connected."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class Service(Server):
