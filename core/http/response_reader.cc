@@ -36,6 +36,8 @@ const char* read_lines(const HeadParser& parsed, const char* text, ResponseHead&
         break;
       case Known::kHopByHop:
       case Known::kUpgrade:
+      case Known::kHost:  // of requests; they mean nothing here
+      case Known::kExpect:
         break;
       default:
         if (!out.fields.add(name, value)) return "too many fields";

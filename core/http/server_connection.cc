@@ -74,6 +74,8 @@ void ServerConnection::on_drained() {
   } else if (mode_ == Mode::kDetached && full_ && handle_->events_ != nullptr) {
     full_ = false;
     handle_->events_->on_writable(handle_->user_);
+  } else if (mode_ == Mode::kIdle) {
+    schedule();
   }
 }
 
@@ -124,7 +126,8 @@ bool ServerConnection::step(std::string_view& input) {
   }
   switch (mode_) {
     case Mode::kIdle:
-      if (input.empty()) return false;
+      // Who asks and does not read gets no further answers into memory; on_drained goes on.
+      if (input.empty() || stream_.unsent() > net::Stream::kHighWater) return false;
       begin_request();
       return true;
     case Mode::kHead:

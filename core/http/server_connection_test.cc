@@ -272,6 +272,30 @@ TEST(ServerConnection, ServesPipelinedRequestsInOrder) {
   sender.join();
 }
 
+TEST(ServerConnection, WhoAsksWithoutReadingIsStopped) {
+  const std::string body(10000, 'x');
+  TestServer server([&](Transaction& transaction) { answer(transaction, 200, body); });
+  Socket client = server.connect(4096);
+  std::string ask;
+  constexpr int kRequests = 20000;
+  for (int i = 0; i < kRequests; ++i) ask += "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  std::thread sender([&] { client.send(ask); });
+  ASSERT_TRUE(client.receive_until("\r\n\r\n"));
+  // 200 MB would be served, were it not for the reader; the kernel's buffers are a few.
+  std::uint64_t served = 0, before = 1;
+  while (served != before) {
+    before = served;
+    EXPECT_FALSE(client.fd() < 0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    server.thread.run([&] { served = server.metrics.requests.value(); });
+  }
+  EXPECT_LT(served, 5000u);
+  for (int i = 0; i < kRequests; ++i) {
+    if (client.receive_answer().size() < body.size()) FAIL() << "answer " << i << " is missing";
+  }
+  sender.join();
+}
+
 TEST(ServerConnection, PipelinedRequestWaitsForAnAnswerThatTakesTime) {
   Transaction* waiting = nullptr;
   struct Sink final : TransactionSink {
