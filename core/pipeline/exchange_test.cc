@@ -142,6 +142,31 @@ TEST(Exchange, ErrorsCarryTheEnvelope) {
   EXPECT_EQ(world.a.error_code, "INVALID_TOKEN");
 }
 
+// Knows one key, in English for who asks for it.
+class TwoTongues final : public TextSource {
+ public:
+  std::string_view text(std::string_view key, std::string_view accept_language,
+                        std::string_view fallback) const override {
+    if (key != "NOT_FOUND") return fallback;
+    return accept_language == "en" ? "not there" : "없습니다.";
+  }
+};
+
+TEST(Exchange, TextsComeFromTheCatalogueOfItsGeneration) {
+  World world;
+  world.a.head = [](gw_exchange* x, void**) {
+    EXPECT_EQ(text(text_api()->get(x, "NOT_FOUND", str("mine"))), "not there");
+    EXPECT_EQ(text(text_api()->get(x, "OTHER", str("mine"))), "mine");
+    EXPECT_EQ(exchange_api()->fail(x, 404, str("NOT_FOUND"), str(""), nullptr, 0), GW_OK);
+    return gw_verdict{GW_REPLIED};
+  };
+  auto generation = world.make_generation(1);
+  generation->texts = std::make_shared<TwoTongues>();
+  world.dispatcher.set_generation(std::move(generation));
+  FakeTransaction& client = world.request({.fields = {{"Accept-Language", "en"}}});
+  EXPECT_NE(client.body.find("\"message\":\"not there\""), std::string::npos) << client.body;
+}
+
 TEST(Exchange, HeadHasNoBody) {
   World world;
   world.a.head = [](gw_exchange* x, void**) { return reply(x, 200, "12345"); };
