@@ -181,7 +181,7 @@ TEST_F(RedisRules, the_cost_of_a_tick_does_not_grow_with_those_admitted) {
   std::string stats(reply->str, reply->len);
   std::size_t at = stats.find("cmdstat_zscore:calls=");
   ASSERT_NE(at, std::string::npos);
-  EXPECT_LT(std::atoi(stats.c_str() + at + 21), 600) << stats;
+  EXPECT_LT(std::strtol(stats.c_str() + at + 21, nullptr, 10), 600) << stats;
 }
 
 TEST(Notice, reads_what_the_scripts_publish) {

@@ -84,7 +84,7 @@ class RedisServer {
     Reply reply = run(words);
     if (!reply) return -1;
     if (reply->type == REDIS_REPLY_INTEGER) return reply->integer;
-    return reply->str ? std::atoll(reply->str) : -1;
+    return reply->str ? std::strtoll(reply->str, nullptr, 10) : -1;
   }
   std::string text(const std::vector<std::string>& words) {
     Reply reply = run(words);
