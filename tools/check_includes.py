@@ -10,16 +10,17 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 ORDER = ["base", "config", "net", "http", "pipeline", "plugin_host", "server"]
 SDK_ROOMS = {"settings", "testing"}
 ONLY_IN = {"uv.h": "core/net", "llhttp.h": "core/http"}
-INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
+INCLUDE = re.compile(r'^\s*#\s*include\s*(?:<([^>]+)>|"([^"]+)")')
 
 
-def complaint(file, header):
-    """Why `file` (relative to the root) must not include `header`, or None."""
+def complaint(file, system, own):
+    """Why `file` (relative to the root) must not include <system> or "own", or None."""
     parts = file.parts
+    header = system or own
     if header in ONLY_IN and pathlib.Path(*parts[:2]) != pathlib.Path(ONLY_IN[header]):
         return f"only {ONLY_IN[header]} includes <{header}>"
     room = header.split("/")[0]
-    if "/" not in header or (room not in ORDER and room not in SDK_ROOMS):
+    if system or "/" not in header or (room not in ORDER and room not in SDK_ROOMS):
         return None
     is_test = file.stem.endswith("_test") or "testing" in parts
     if parts[0] == "core":
@@ -37,6 +38,7 @@ def complaint(file, header):
 
 def main():
     found = []
+    plugins = {p.name for p in (ROOT / "plugins").iterdir() if p.is_dir()}
     for folder in ("core", "sdk", "plugins"):
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix not in (".h", ".hpp", ".cc", ".c"):
@@ -44,15 +46,13 @@ def main():
             file = path.relative_to(ROOT)
             for number, line in enumerate(path.read_text().splitlines(), 1):
                 match = INCLUDE.match(line)
-                why = match and complaint(file, match.group(1))
+                if not match:
+                    continue
+                why = complaint(file, *match.groups())
+                if folder == "plugins" and (match.group(2) or "").split("/")[0] in plugins - {file.parts[1]}:
+                    why = "no plugin includes another's header"
                 if why:
                     found.append(f"{file}:{number}: {why}")
-            if file.parts[0] == "plugins":
-                others = [p.name for p in (ROOT / "plugins").iterdir() if p.is_dir() and p.name != file.parts[1]]
-                for number, line in enumerate(path.read_text().splitlines(), 1):
-                    match = INCLUDE.match(line)
-                    if match and match.group(1).split("/")[0] in others:
-                        found.append(f"{file}:{number}: no plugin includes another's header")
     print("\n".join(found) or "every include stays within its room's reach")
     return 1 if found else 0
 

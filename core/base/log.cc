@@ -55,7 +55,7 @@ struct Log::Sink {
             spdlog::async_overflow_policy::overrun_oldest)) {
     logger->set_level(spdlog_level(level));
     logger->flush_on(spdlog::level::debug);
-    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %-5!l %v", spdlog::pattern_time_type::utc);
+    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %-7l %v", spdlog::pattern_time_type::utc);
   }
   std::shared_ptr<spdlog::details::thread_pool> pool;
   std::shared_ptr<spdlog::async_logger> logger;

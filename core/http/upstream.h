@@ -22,6 +22,7 @@ struct UpstreamLimits {
   std::uint32_t resolve_refresh_ms = 30000;       // of names
   std::uint32_t max_head_bytes = 32768;
   std::uint32_t max_fields = 200;
+  std::string unix_folder;  // where relative paths of Unix sockets start; empty: the current folder
 };
 
 struct UpstreamTarget {

@@ -144,6 +144,8 @@ PoolEndpoint* Pool::endpoint(std::string_view address) {
   if (!made->parts.ok || (made->parts.port == 0 && !made->parts.unix_socket)) return nullptr;
   if (made->parts.unix_socket) {
     made->path = made->parts.host;
+    if (!made->path.starts_with('/') && !limits_.unix_folder.empty())
+      made->path = limits_.unix_folder + "/" + made->path;
   } else {
     const net::Address literal = net::Address::from_ip(made->parts.host, made->parts.port);
     if (literal.kind != net::Address::Kind::kNone) made->addresses.push_back(literal);

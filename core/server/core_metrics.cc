@@ -123,6 +123,7 @@ void CoreMetrics::publish() {
           watchdog_->lag_seconds());
   publish_process();
   publish_http();
+  publish_pipeline();
 }
 
 void CoreMetrics::publish_process() {
@@ -132,20 +133,35 @@ void CoreMetrics::publish_process() {
         cpu_seconds());
 }
 
+template <class Metrics>
+struct CoreMetrics::Shown {
+  http::Counter Metrics::*counter;
+  bool gauge;
+  const char* name;
+  const char* help;
+  const char* label = nullptr;
+  const char* value = nullptr;
+};
+
+// One counter, summed over the workers.
+template <class Metrics, class MetricsOf>
+void CoreMetrics::publish_sum(const Shown<Metrics>& shown, MetricsOf metrics_of) {
+  double sum = 0;
+  for (const auto& worker : workers_)
+    sum += static_cast<double>((metrics_of(*worker).*shown.counter).value());
+  if (shown.gauge) {
+    gauge(shown.name, shown.help, sum, shown.label, shown.value);
+  } else {
+    total(shown.name, shown.help, sum, shown.label, shown.value);
+  }
+}
+
 void CoreMetrics::publish_http() {
   using http::HttpMetrics;
-  struct Shown {
-    http::Counter HttpMetrics::*counter;
-    bool gauge;
-    const char* name;
-    const char* help;
-    const char* label = nullptr;
-    const char* value = nullptr;
-  };
   static constexpr const char* kConnections = "Connections of clients that were refused.";
   static constexpr const char* kRequests = "Requests that the core ended itself.";
   static constexpr const char* kUpstream = "Connections to services, by what they do.";
-  static constexpr Shown kAll[] = {
+  static constexpr Shown<HttpMetrics> kAll[] = {
       {&HttpMetrics::connections_open, true, "gateway_connections", "Open connections of clients."},
       {&HttpMetrics::connections_accepted, false, "gateway_connections_total",
        "Connections of clients that were accepted."},
@@ -181,16 +197,34 @@ void CoreMetrics::publish_http() {
       {&HttpMetrics::upstream_failed, false, "gateway_upstream_failures_total",
        "Attempts at a service that failed."},
   };
-  for (const Shown& shown : kAll) {
-    double sum = 0;
-    for (const auto& worker : workers_)
-      sum += static_cast<double>((worker->metrics().*shown.counter).value());
-    if (shown.gauge) {
-      gauge(shown.name, shown.help, sum, shown.label, shown.value);
-    } else {
-      total(shown.name, shown.help, sum, shown.label, shown.value);
-    }
-  }
+  for (const auto& shown : kAll)
+    publish_sum(
+        shown, [](const Worker& worker) -> auto& { return worker.metrics(); });
+}
+
+void CoreMetrics::publish_pipeline() {
+  using pipeline::PipelineMetrics;
+  static constexpr const char* kAttempts = "Repeated attempts at services, by why.";
+  static constexpr Shown<PipelineMetrics> kAll[] = {
+      {&PipelineMetrics::exchanges_open, true, "gateway_exchanges", "Requests being served."},
+      {&PipelineMetrics::unmatched, false, "gateway_requests_unmatched_total",
+       "Requests that no pipeline matched."},
+      {&PipelineMetrics::pauses, false, "gateway_filter_pauses_total",
+       "Times that a filter waited."},
+      {&PipelineMetrics::pauses_expired, false, "gateway_filter_pauses_expired_total",
+       "Waits of filters that ended at their deadline."},
+      {&PipelineMetrics::attempts_repeated, false, "gateway_upstream_repeated_total", kAttempts,
+       "reason", "failed"},
+      {&PipelineMetrics::stale_repeated, false, "gateway_upstream_repeated_total", kAttempts,
+       "reason", "stale_connection"},
+      {&PipelineMetrics::answers_broken, false, "gateway_answers_broken_total",
+       "Answers that could not be finished as announced."},
+      {&PipelineMetrics::misuses, false, "gateway_plugin_misuses_total",
+       "Times that a plugin broke the ABI."},
+  };
+  for (const auto& shown : kAll)
+    publish_sum(
+        shown, [](const Worker& worker) -> auto& { return worker.pipeline_metrics(); });
 }
 
 }  // namespace gw::server

@@ -35,7 +35,12 @@ class CoreMetrics {
 
  private:
   void publish();
-  void publish_http();  // sums of the workers
+  void publish_http();  // sums of the workers, like the next
+  void publish_pipeline();
+  template <class Metrics>
+  struct Shown;
+  template <class Metrics, class MetricsOf>
+  void publish_sum(const Shown<Metrics>& shown, MetricsOf metrics_of);
   void publish_process();
   base::MetricCell* cell(base::MetricType type, const char* name, const char* help,
                          const char* label = nullptr, const char* value = nullptr);

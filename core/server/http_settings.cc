@@ -43,8 +43,10 @@ http::ServerSettings server_settings(std::shared_ptr<const config::GatewayConfig
   return to;
 }
 
-http::UpstreamLimits upstream_limits(const config::ServerConfig& config) {
+http::UpstreamLimits upstream_limits(const config::GatewayConfig& from) {
+  const config::ServerConfig& config = from.server;
   http::UpstreamLimits limits;
+  limits.unix_folder = from.document->folder;
   limits.max_connections_per_endpoint = config.max_upstream_connections_per_endpoint;
   limits.max_waiting_per_endpoint = config.max_upstream_waiting_per_endpoint;
   limits.idle_timeout_ms = config.upstream_idle_timeout_ms;

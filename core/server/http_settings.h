@@ -14,7 +14,7 @@ namespace gw::server {
 
 // Shares the configuration, which its functions read.
 http::ServerSettings server_settings(std::shared_ptr<const config::GatewayConfig> config);
-http::UpstreamLimits upstream_limits(const config::ServerConfig& config);
+http::UpstreamLimits upstream_limits(const config::GatewayConfig& config);
 pipeline::DispatcherOptions dispatcher_options(const config::ServerConfig& config);
 
 }  // namespace gw::server

@@ -8,13 +8,13 @@
 
 namespace gw::server {
 
-Worker::Worker(const Environment& environment, const config::ServerConfig& config,
+Worker::Worker(const Environment& environment, const config::GatewayConfig& config,
                std::shared_ptr<const http::ServerSettings> settings)
     : calls_(loop_),
-      upstream_(http::make_upstream_pool(loop_, upstream_limits(config))),
+      upstream_(http::make_upstream_pool(loop_, upstream_limits(config), &metrics_)),
       scheduler_(loop_),
       dispatcher_({*upstream_, environment.clock, scheduler_, environment.log},
-                  dispatcher_options(config)),
+                  dispatcher_options(config.server)),
       connections_(
           {loop_, dispatcher_, environment.count, metrics_, environment.clock, environment.log},
           std::move(settings)) {}

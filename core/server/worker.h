@@ -32,7 +32,7 @@ class Worker {
     http::ConnectionCount& count;
     base::Log log;
   };
-  Worker(const Environment& environment, const config::ServerConfig& config,
+  Worker(const Environment& environment, const config::GatewayConfig& config,
          std::shared_ptr<const http::ServerSettings> settings);
   // The thread must have been joined.
   ~Worker();
@@ -42,6 +42,7 @@ class Worker {
   net::Loop& loop() { return loop_; }
   // [any]
   const http::HttpMetrics& metrics() const { return metrics_; }
+  const pipeline::PipelineMetrics& pipeline_metrics() const { return dispatcher_.metrics(); }
   void take_seat(plugin_host::Seat& seat);
 
   void start();

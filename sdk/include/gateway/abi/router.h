@@ -20,7 +20,8 @@ enum {
 typedef struct gw_endpoint {
   uint32_t struct_size;
   uint32_t flags;
-  gw_str address;               /* "10.0.0.7:8080", "[::1]:8080", "name:8080", "unix:/run/x.sock" */
+  gw_str address;               /* "10.0.0.7:8080", "[::1]:8080", "name:8080", "unix:/run/x.sock";
+                                   a relative path starts in the configuration's folder */
   gw_str host;                  /* Host to send; empty: the address ("localhost" for a Unix socket) */
   uint32_t connect_timeout_ms;  /* 0 = the server's default, in all three */
   uint32_t response_timeout_ms; /* to the answer's head */
