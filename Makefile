@@ -1,5 +1,6 @@
 # A convenience over CMake's presets. `make run` and `make test` set up what is missing by themselves.
 .DEFAULT_GOAL := build
+.NOTPARALLEL:
 .PHONY: build run test sanitize bench lint setup-build setup-test setup-bench setup-lint clean help
 
 CONFIG ?= gateway.toml
@@ -33,8 +34,8 @@ lint: setup-lint build/dev/build.ninja  ## clang-format and clang-tidy, every fi
 build/%/build.ninja: CMakeLists.txt CMakePresets.json
 	@cmake --preset $*
 
-setup-%:
-	@tools/setup.sh $*
+setup-build setup-test setup-bench setup-lint:
+	@tools/setup.sh $(@:setup-%=%)
 
 clean:          ## removes what was built; build/deps stays
 	@rm -rf build/dev build/release build/asan build/tsan

@@ -4,7 +4,7 @@
 #   tools/setup.sh build    compiler, libraries                    (make build, make run)
 #   tools/setup.sh test     the above, and the real parts of tests (make test)
 #   tools/setup.sh bench    the above, and the peers of the benchmark
-#   tools/setup.sh tidy     the above "build", and clang-format and clang-tidy
+#   tools/setup.sh lint     what "build" does, and clang-format and clang-tidy
 #
 # Debian 12 or 13, as root or through sudo. Only the distribution's own packages are installed.
 # Debian 12 has no llhttp, and its hiredis and libjwt are too old: there, Debian 13's packages are
@@ -14,16 +14,15 @@ cd "$(dirname "$0")/.."
 
 wanted=${1:-build}
 build="g++ cmake ninja-build ccache pkg-config python3 ca-certificates libuv1-dev libtomlplusplus-dev libspdlog-dev
-  libboost-dev libcli11-dev nlohmann-json3-dev libssl-dev libcurl4-openssl-dev libgtest-dev libgmock-dev libelf-dev
-  libre2-dev prometheus-cpp-dev"
+  libboost-dev libcli11-dev nlohmann-json3-dev libssl-dev libcurl4-openssl-dev libgtest-dev libgmock-dev libre2-dev prometheus-cpp-dev"
 test="redis-server nginx curl openssl procps"
 bench="wrk haproxy strace"
-tidy="clang-format clang-tidy"
+lint="clang-format clang-tidy"
 case $wanted in
   build) packages=$build ;;
   test)  packages="$build $test" ;;
   bench) packages="$build $test $bench" ;;
-  lint)  packages="$build $tidy" ;;
+  lint)  packages="$build $lint" ;;
   *) echo "usage: tools/setup.sh build|test|bench|lint" >&2; exit 2 ;;
 esac
 
