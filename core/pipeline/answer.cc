@@ -153,7 +153,7 @@ std::string_view Exchange::envelope(std::uint32_t status, std::string_view code,
   error.status = status;
   error.code = code;
   error.message = words;
-  error.path = request().path;
+  error.path = asked_path_;
   error.request_id = request().request_id;
   error.wall_ms = dispatcher_.environment_.clock.wall_ms();
   return http::error_body(error, arena());

@@ -41,6 +41,7 @@ void Exchange::reset(http::Transaction& transaction, WorkerGeneration* generatio
 
 void Exchange::begin(http::Transaction& transaction, WorkerGeneration* generation) {
   reset(transaction, generation);
+  asked_path_ = request().path;
   transaction.set_sink(&client_side_);
   transaction.set_body_limit(dispatcher_.options_.body_limit);
   if (generation != nullptr) chain_ = generation->find(request(), transaction.peer());

@@ -206,6 +206,7 @@ class Exchange final : public gw_exchange {
   ResponseFilters response_filters_{*this};
 
   http::Transaction* transaction_ = nullptr;
+  std::string_view asked_path_;  // the client's, whatever set_target made of it
   WorkerGeneration* generation_ = nullptr;
   const Chain* chain_ = nullptr;
   void** slots_ = nullptr;  // one per filter, and the router's

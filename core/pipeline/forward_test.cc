@@ -215,6 +215,18 @@ TEST(Forward, TargetIsMadeCanonicalAgain) {
   EXPECT_EQ(world.call().path, "/new/A");
 }
 
+TEST(Forward, ErrorsNameThePathThatTheClientAskedFor) {
+  World world;
+  world.r.choose = [](gw_exchange* x, const gw_attempt*, gw_endpoint*) {
+    EXPECT_EQ(exchange_api()->set_target(x, str("/inside"), str("")), GW_OK);
+    exchange_api()->fail(x, 503, str("SERVICE_UNAVAILABLE"), str(""), nullptr, 0);
+    return gw_verdict{GW_REPLIED};
+  };
+  world.start();
+  FakeTransaction& client = world.request({.path = "/asked"});
+  EXPECT_NE(client.body.find("\"path\":\"/asked\""), std::string::npos) << client.body;
+}
+
 // ---- Attempts
 
 TEST(Forward, RepeatsOnlyWhatMayBeRepeated) {
