@@ -162,34 +162,11 @@ void ServerConnection::begin_request() {
 
 bool ServerConnection::feed_head(std::string_view& input) {
   ServerTransaction& t = *transaction_;
-  // RFC 9112 2.2: an empty line before a request is ignored.
-  constexpr std::uint8_t kMostSkipped = 4;
-  while (t.text_.size == 0 && !input.empty() && t.skipped_ < kMostSkipped &&
-         input[0] == (t.skipped_ % 2 == 0 ? '\r' : '\n')) {
-    ++t.skipped_;
-    input.remove_prefix(1);
-  }
+  t.skip_empty_lines(input);
   if (input.empty()) return false;
-
   const ServerLimits& limits = settings().limits;
-  const std::size_t most = limits.max_header_bytes + limits.max_target_bytes + 64;
   const std::size_t before = t.text_.size;
-  HeadParser::Result result = HeadParser::Result::kBad;
-  if (before == 0) {  // the usual case: the head is whole in this read, and parsed where it lies
-    result = t.parser_.feed(input.data(), input.size());
-    const std::size_t keep =
-        result == HeadParser::Result::kDone ? t.parser_.head_bytes() : input.size();
-    if (!t.text_.add(t.arena_, input.substr(0, std::min(keep, most + 1)),
-                     result == HeadParser::Result::kMore)) {
-      result = HeadParser::Result::kTooManyFields;
-    }
-  } else {
-    if (!t.text_.add(t.arena_, input.substr(0, most + 1 - before), true)) {
-      result = HeadParser::Result::kTooManyFields;
-    } else {
-      result = t.parser_.feed(t.text_.data, t.text_.size);
-    }
-  }
+  const HeadParser::Result result = t.parse_head(input, limits);
   std::uint16_t status = 0;
   if (result == HeadParser::Result::kTooManyFields) {
     status = 431;
@@ -304,6 +281,19 @@ void ServerConnection::refuse(std::uint16_t status, std::string_view problem) {
   }
   mode_ = Mode::kServing;
   t.keep_alive_ = false;
+  const std::string_view body = refusal_body(status);
+  ResponseHead head(t.arena_);
+  head.status = status;
+  head.framing = Framing::kLength;
+  head.content_length = body.size();
+  (void)head.fields.add("Content-Type", kErrorContentType);
+  t.send_head(head);
+  t.send_body(body);
+  t.finish();
+}
+
+std::string_view ServerConnection::refusal_body(std::uint16_t status) {
+  ServerTransaction& t = *transaction_;
   ErrorAnswer error;
   error.status = status;
   error.code = usual_error_code(status);
@@ -322,15 +312,7 @@ void ServerConnection::refuse(std::uint16_t status, std::string_view problem) {
     error.path = raw.substr(0, raw.find('?'));
   }
   if (settings().text) error.message = settings().text(error.code, language);
-  const std::string_view body = error_body(error, t.arena_);
-  ResponseHead head(t.arena_);
-  head.status = status;
-  head.framing = Framing::kLength;
-  head.content_length = body.size();
-  (void)head.fields.add("Content-Type", kErrorContentType);
-  t.send_head(head);
-  t.send_body(body);
-  t.finish();
+  return error_body(error, t.arena_);
 }
 
 // The handler is done with its transaction.

@@ -67,6 +67,8 @@ class ServerTransaction final : public Transaction {
  private:
   friend class ServerConnection;
 
+  void skip_empty_lines(std::string_view& input);
+  HeadParser::Result parse_head(std::string_view input, const ServerLimits& limits);
   std::uint16_t size_refusal(bool whole, const ServerLimits& limits) const;
   bool body_too_large(std::size_t more) const;
   bool is_head_request() const { return request_.has_value() && request_->method == "HEAD"; }
@@ -146,6 +148,7 @@ class ServerConnection final : public net::StreamEvents {
   void body_failed(std::uint16_t status, std::string_view problem);
   void answer_over();
   void refuse(std::uint16_t status, std::string_view problem);
+  std::string_view refusal_body(std::uint16_t status);
   void abort_transaction();
   void release_transaction();
   void go_idle();

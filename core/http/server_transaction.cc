@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <utility>
@@ -22,6 +23,34 @@ ServerTransaction::ServerTransaction(ServerConnection& connection)
 
 net::Loop& ServerTransaction::loop() {
   return connection_.stream_.loop();
+}
+
+// RFC 9112 2.2: an empty line before a request is ignored; here, two.
+void ServerTransaction::skip_empty_lines(std::string_view& input) {
+  constexpr std::uint8_t kMostSkipped = 4;
+  while (text_.size == 0 && !input.empty() && skipped_ < kMostSkipped &&
+         input[0] == (skipped_ % 2 == 0 ? '\r' : '\n')) {
+    ++skipped_;
+    input.remove_prefix(1);
+  }
+}
+
+// Parses what came and keeps it, as much of it as a head may have.
+HeadParser::Result ServerTransaction::parse_head(std::string_view input,
+                                                 const ServerLimits& limits) {
+  const std::size_t most = limits.max_header_bytes + limits.max_target_bytes + 64;
+  if (text_.size > 0) {
+    if (!text_.add(arena_, input.substr(0, most + 1 - text_.size), true)) {
+      return HeadParser::Result::kTooManyFields;
+    }
+    return parser_.feed(text_.data, text_.size);
+  }
+  // The usual case: the head is whole in this read, and parsed where it lies.
+  const HeadParser::Result result = parser_.feed(input.data(), input.size());
+  const bool whole = result == HeadParser::Result::kDone;
+  const std::size_t size = std::min(whole ? parser_.head_bytes() : input.size(), most + 1);
+  return text_.add(arena_, input.substr(0, size), !whole) ? result
+                                                          : HeadParser::Result::kTooManyFields;
 }
 
 // 414, 431, or 0 when the head (as far as it came) is not too large.
