@@ -2,6 +2,7 @@
 #include "config/server_schema.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <thread>
 #include <utility>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/response_reader.h"
 
+#include <cstdint>
+
 #include "http/field_names.h"
 
 namespace gw::http {

@@ -6,6 +6,7 @@
 // share. Unix: one socket, duplicated.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Exchange: calls into plugins, what their answers are worth, and pauses.
+#include <cstdint>
 #include <string>
 
 #include "base/check.h"

@@ -3,6 +3,8 @@
 // The way to the upstream and back: bodies, backpressure, attempts.
 #include <gtest/gtest.h>
 
+#include <cstdint>
+
 #include "pipeline/test_world.h"
 
 namespace gw::pipeline {

@@ -4,6 +4,7 @@
 #include <elf.h>
 
 #include <bit>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 

@@ -2,6 +2,7 @@
 #include "server/http_settings.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <utility>
 

@@ -3,6 +3,7 @@
 // Shortcuts, rewrites, predicates, targets: text in, decision out.
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <map>
 
 #include "predicate.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Pauses and answers of "gw.exchange/1".
+#include <cstdint>
 #include <stdexcept>
 #include <thread>
 

@@ -3,6 +3,7 @@
 // The request's body, in a pipeline without a router. `X-Length` says how long it is; its bytes are
 // the digits in turn.
 #include <charconv>
+#include <cstdint>
 
 #include "probe.h"
 

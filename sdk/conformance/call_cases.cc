@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // "gw.resolve/1" and "gw.call/1". Call-outs go to the gateway itself, at the request's authority.
+#include <cstdint>
+
 #include "probe.h"
 
 namespace gw::conformance {

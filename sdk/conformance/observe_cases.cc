@@ -2,6 +2,7 @@
 //
 // "gw.log/1", "gw.clock/1", "gw.random/1", "gw.metrics/1" and "gw.health/1".
 #include <array>
+#include <cstdint>
 
 #include "probe.h"
 

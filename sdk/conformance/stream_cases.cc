@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // "gw.stream/1". A stream outlives its exchange, so what it finds goes into the instance's tally.
+#include <cstdint>
+
 #include "probe.h"
 
 namespace gw::conformance {

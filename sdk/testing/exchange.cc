@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a test sees of an exchange, and how one begins.
+#include <cstdint>
+
 #include "testing/exchange_state.h"
 
 namespace gw::testing {

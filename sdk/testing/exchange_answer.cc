@@ -3,6 +3,7 @@
 // Where the answer comes from (router and upstream, a filter, the host itself), and its way back.
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 
 #include "testing/exchange_state.h"

@@ -3,6 +3,7 @@
 // Bodies on their way through the filters that asked for them, in both directions. What a filter
 // has not consumed waits with it; the filter nearest to the body's destination is served first.
 #include <algorithm>
+#include <cstdint>
 
 #include "testing/exchange_state.h"
 

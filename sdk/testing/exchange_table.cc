@@ -2,6 +2,7 @@
 //
 // "gw.exchange/1", "gw.attribute/1" and "gw.text/1".
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 #include "testing/exchange_state.h"

@@ -2,6 +2,7 @@
 //
 // The walk over the pipeline: calls into plugins, what they may answer, pauses, and the end.
 #include <algorithm>
+#include <cstdint>
 
 #include "testing/exchange_state.h"
 

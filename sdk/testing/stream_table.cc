@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // "gw.stream/1". Writes go to the client's end of the exchange, or pile up while it is blocked.
+#include <cstdint>
+
 #include "testing/exchange_state.h"
 
 namespace gw::testing {

@@ -2,6 +2,7 @@
 //
 // What is under way in the fake host: tickets, pauses, posts.
 #include <algorithm>
+#include <cstdint>
 
 #include "testing/exchange_state.h"
 
