@@ -189,6 +189,7 @@ class WithEureka : public RouterPlugin {
   void SetUp() override {
     host.on_call([this](const testing::CallRequest& call) { return answer(call); });
   }
+  void TearDown() override { router.reset(); }  // it signs off, while the server is still there
   std::optional<testing::CallAnswer> answer(const testing::CallRequest& call) {
     std::string path = call.url.substr(call.url.find("/eureka/") + 8);
     std::string server = call.url.substr(0, call.url.find("/eureka/"));

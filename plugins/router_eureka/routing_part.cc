@@ -100,7 +100,10 @@ bool RoutingPart::apply_filters(Exchange x, const ExchangeView& request,
                                 const PathCaptures& captures, Trip& trip) {
   ExchangeHeaders headers(x, GW_REQUEST);
   RequestChange change{headers, captures, path_, scratch_};
-  for (const auto& filter : trip.route->filters) filter->on_request(change);
+  for (const auto& filter : trip.route->filters) {
+    filter->on_request(change);
+    if (path_.empty()) break;  // a filter gave up: no later one may make a path of that
+  }
   if (change.preserve_host) trip.flags |= GW_ENDPOINT_PRESERVE_HOST;
   trip.host = change.host;
   if (change.body_limit != 0) trip.body_limit = change.body_limit;
