@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "rewrite.h"
+#include "java_regex.h"
 
 namespace gw::router {
 namespace {
@@ -68,20 +68,20 @@ class HostPredicate final : public Predicate {
 
 class HeaderPredicate final : public Predicate {
  public:
-  HeaderPredicate(std::string name, std::string regex_text, std::unique_ptr<re2::RE2> regex)
+  HeaderPredicate(std::string name, std::string regex_text, std::unique_ptr<Regex> regex)
       : name_(std::move(name)), regex_text_(std::move(regex_text)), regex_(std::move(regex)) {}
   bool matches(const RequestView& request, PathCaptures&) const override {
     for (std::uint32_t i = 0;; ++i) {
       auto value = request.header(name_, i);
       if (!value) return false;
-      if (regex_ == nullptr || matches_whole(*regex_, *value)) return true;
+      if (regex_ == nullptr || regex_->matches_whole(*value)) return true;
     }
   }
   std::string text() const override { return "Header: " + name_ + " regexp=" + regex_text_; }
 
  private:
   std::string name_, regex_text_;
-  std::unique_ptr<re2::RE2> regex_;
+  std::unique_ptr<Regex> regex_;
 };
 
 int hex(char c) {
@@ -108,7 +108,7 @@ std::string_view decoded(std::string_view text, std::string& buffer) {
 
 class QueryPredicate final : public Predicate {
  public:
-  QueryPredicate(std::string name, std::string regex_text, std::unique_ptr<re2::RE2> regex)
+  QueryPredicate(std::string name, std::string regex_text, std::unique_ptr<Regex> regex)
       : name_(std::move(name)), regex_text_(std::move(regex_text)), regex_(std::move(regex)) {}
   bool matches(const RequestView& request, PathCaptures&) const override {
     std::string name_buffer, value_buffer;
@@ -120,7 +120,7 @@ class QueryPredicate final : public Predicate {
       std::string_view value =
           equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
       if (decoded(pair.substr(0, equals), name_buffer) != name_) continue;
-      if (regex_ == nullptr || matches_whole(*regex_, decoded(value, value_buffer))) return true;
+      if (regex_ == nullptr || regex_->matches_whole(decoded(value, value_buffer))) return true;
     }
     return false;
   }
@@ -128,7 +128,7 @@ class QueryPredicate final : public Predicate {
 
  private:
   std::string name_, regex_text_;
-  std::unique_ptr<re2::RE2> regex_;
+  std::unique_ptr<Regex> regex_;
 };
 
 template <class Kind>
@@ -137,11 +137,11 @@ std::unique_ptr<Predicate> compile_named(const Shortcut& shortcut, std::string& 
     error = "takes a name and a regular expression";
     return nullptr;
   }
-  std::unique_ptr<re2::RE2> regex;
+  std::unique_ptr<Regex> regex;
   std::string text;
   if (shortcut.arguments.size() == 2) {
     text = shortcut.arguments[1];
-    regex = compile_java_regex(text, error);
+    regex = Regex::compile(text, error);
     if (regex == nullptr) return nullptr;
   }
   return std::make_unique<Kind>(shortcut.arguments[0], text, std::move(regex));

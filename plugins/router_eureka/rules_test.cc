@@ -75,12 +75,18 @@ TEST(Rewrite, AsJavaDoes) {
   EXPECT_EQ(rewritten("x*", "-", "axb"), "-a--b-");
   EXPECT_EQ(rewritten("b", "c", "/a"), "/a");
   EXPECT_EQ(rewritten("[(?<]", "_", "/(?<"), "/___");
+  EXPECT_EQ(rewritten("(?<=a)b", "c", "/abb"), "/acb");
+  EXPECT_EQ(rewritten("(.)\\1", "<$1>", "/aabb"), "/<a><b>");
+}
+
+TEST(Rewrite, NoPathTakesTooMuchWork) {
+  EXPECT_EQ(rewritten("(a+)+$", "b", "/" + std::string(8000, 'a') + "!"), "");
 }
 
 TEST(Rewrite, RefusesWhatItCannotDo) {
   const std::pair<const char*, const char*> wrong[] = {
-      {"(a", "b"}, {"(?<=a)b", "c"}, {"(?<x>a)", "${y}"}, {"a", "$1"},
-      {"a", "$"},  {"a", "${x"},     {"a", "b\\"},        {"(a)\\1", "b"}};
+      {"(a", "b"}, {"(?<x>a)", "${y}"}, {"a", "$1"}, {"a", "$"}, {"a", "${x"}, {"a", "b\\"},
+  };
   for (const auto& [regex, replacement] : wrong) {
     std::string error;
     EXPECT_EQ(Rewrite::compile(regex, replacement, error), nullptr) << regex;
