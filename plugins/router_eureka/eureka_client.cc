@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eureka_client.h"
 
+#include <algorithm>
 #include <gateway/json.hpp>
 
 namespace gw::router {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <gateway/json.hpp>
 #include <gateway/plugin.hpp>
 #include <optional>

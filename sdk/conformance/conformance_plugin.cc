@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A plugin that tries every table of its host. Not for use: for tests of hosts.
+#include <algorithm>
+
 #include "probe.h"
 
 namespace gw::conformance {
