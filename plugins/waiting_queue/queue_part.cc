@@ -50,7 +50,10 @@ void QueuePart::make_redis_store() {
 
 void QueuePart::make_subscriber() {
   RedisConnection::Events events;
-  events.on_ready = [this] { subscriber_->subscribe(shared_.scripts.channel()); };
+  events.on_ready = [this] {
+    heard_ns_ = shared_.context.monotonic_ns();
+    subscriber_->subscribe(shared_.scripts.channel());
+  };
   events.on_message = [this](std::string_view payload) { on_message(payload); };
   subscriber_ = std::make_unique<RedisConnection>(shared_.context, worker_, shared_.settings.redis,
                                                   std::move(events));
@@ -81,10 +84,20 @@ void QueuePart::started() {
 
 void QueuePart::tick() {
   store_->tick([this](StoreError error, const Census& census) {
-    if (error != StoreError::kNone || census.clock_ms == 0) return;
+    if (error != StoreError::kNone) return;
+    check_subscriber();
+    if (census.clock_ms == 0) return;
     measures_.standing(census);
     measures_.work(census);
   });
+}
+
+// Some gateway's tick says something every second: when others are served and we hear nothing, our
+// connection is dead without knowing it.
+void QueuePart::check_subscriber() {
+  if (!subscriber_ || !subscriber_->ready()) return;
+  if (shared_.context.monotonic_ns() - heard_ns_ > kSilenceMs * std::uint64_t{1'000'000})
+    subscriber_->drop("no events are heard any more");
 }
 
 void QueuePart::on_store_up(const std::string& version) {
@@ -120,6 +133,7 @@ void QueuePart::on_store_down(std::string_view reason) {
 }
 
 void QueuePart::on_message(std::string_view payload) {
+  heard_ns_ = shared_.context.monotonic_ns();
   auto notice = read_notice(payload);
   if (!notice) {
     shared_.context.log(GW_DEBUG, "a message on our channel that is not ours");

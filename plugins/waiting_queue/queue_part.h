@@ -60,11 +60,13 @@ class QueuePart : private StoreEvents {
  private:
   static constexpr std::uint32_t kTickMs = 1000;
   static constexpr std::uint32_t kStartPatienceMs = 1000;
+  static constexpr std::uint32_t kSilenceMs = 10'000;
 
   void make_redis_store();
   void make_subscriber();
   void connect();
   void tick();
+  void check_subscriber();
   void on_store_up(const std::string& version);
   void on_store_down(std::string_view reason);
   void on_message(std::string_view payload);
@@ -84,6 +86,7 @@ class QueuePart : private StoreEvents {
   std::unique_ptr<StreamHub> hub_;
   std::unique_ptr<QueueFilter> filter_;
   std::unique_ptr<RedisConnection> subscriber_;
+  std::uint64_t heard_ns_ = 0;  // when the subscriber last heard anything
   Timer scheduler_, patience_;
   bool started_ = false, configured_ = false, told_down_ = false;
 };

@@ -237,6 +237,7 @@ class Impostor {
   }
   std::string path() const { return folder_ + "/socket"; }
   int scripts() const { return scripts_; }
+  int subscriptions() const { return subscriptions_; }
 
  private:
   // One client after the other would do, but the subscriber has a connection of its own.
@@ -258,7 +259,7 @@ class Impostor {
       if (text.find("HELLO") != text.npos) reply = "*2\r\n$7\r\nversion\r\n$3\r\n9.9\r\n";
       if (text.find("ROLE") != text.npos) reply = "*1\r\n$6\r\nmaster\r\n";
       if (text.find("SUBSCRIBE") != text.npos)
-        reply = "*3\r\n$9\r\nsubscribe\r\n$12\r\nqueue:events\r\n:1\r\n";
+        reply = "*3\r\n$9\r\nsubscribe\r\n$12\r\nqueue:events\r\n:1\r\n", ++subscriptions_;
       if (text.find("EVAL") != text.npos) reply = answer_, ++scripts_;
       if (send(client, reply.data(), reply.size(), MSG_NOSIGNAL) < 0) break;
     }
@@ -267,7 +268,7 @@ class Impostor {
   std::string answer_, folder_;
   int listener_ = -1;
   std::atomic<bool> stop_ = false;
-  std::atomic<int> scripts_ = 0;
+  std::atomic<int> scripts_ = 0, subscriptions_ = 0;
   std::thread thread_;
 };
 
@@ -287,6 +288,17 @@ TEST_F(RedisOutage, answers_that_make_no_sense_are_errors_and_no_more) {
     clients_.clear();
     instance_.reset();
   }
+}
+
+TEST_F(RedisOutage, a_subscriber_that_hears_nothing_connects_again) {
+  Impostor impostor("*8\r\n:0\r\n:0\r\n:0\r\n:0\r\n:0\r\n:0\r\n:1\r\n:5\r\n");
+  start("unix:" + impostor.path(), "command_timeout = \"60s\"");
+  wait([&] { return impostor.subscriptions() == 1; });
+  for (int i = 0; i < 12; ++i) {
+    host_.advance(1000);
+    host_.run_until([] { return false; }, 20);
+  }
+  wait([&] { return impostor.subscriptions() >= 2; });
 }
 
 }  // namespace

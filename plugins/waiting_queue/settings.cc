@@ -84,7 +84,7 @@ void read_gate(const Config& config, Settings& out) {
     GateRule rule;
     rule.method = method;
     if (std::string error = rule.path.compile(path); !error.empty())
-      throw ConfigError("gate", path + ": " + error);
+      throw ConfigError("gate", path.append(": ").append(error));
     out.gate.push_back(std::move(rule));
   }
 }

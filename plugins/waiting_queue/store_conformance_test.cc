@@ -246,7 +246,8 @@ TEST_P(StoreConformance, many_at_the_front_who_are_away_block_nobody) {
 TEST(StoreDifferential, random_operations_answer_alike) {
   if (!RedisServer::installed()) GTEST_SKIP() << "no redis-server here";
   const char* given = std::getenv("GW_TEST_SEED");
-  unsigned seed = given ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device{}();
+  unsigned seed =
+      given ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device{}();
   std::printf("seed %u (GW_TEST_SEED repeats it)\n", seed);
   std::mt19937 random(seed);
   auto pick = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
