@@ -66,8 +66,9 @@ void HeadWriter::date() {
   field("Date", date_);
 }
 
-void HeadWriter::groups(const ResponseHead& head, const ServerSettings& settings) {
+void HeadWriter::groups(const ResponseHead& head, bool https, const ServerSettings& settings) {
   for (const HeaderGroup& group : settings.response_headers) {
+    if (group.https_only && !https) continue;
     const auto& skip = group.skip_statuses;
     if (std::find(skip.begin(), skip.end(), head.status) != skip.end()) continue;
     const bool present =
@@ -83,7 +84,7 @@ std::string_view HeadWriter::final_answer(const ResponseHead& head, const Answer
   start_line(head.status, head.reason);
   if (head.fields.find("Date") == nullptr) date();
   for (const Field& item : head.fields) field(item.name, item.value);
-  groups(head, settings);
+  groups(head, frame.https, settings);
   field("Via", "1.1 gateway");
   if (frame.say_length) number_field("Content-Length", frame.content_length);
   if (frame.framing == OutFraming::kChunked) field("Transfer-Encoding", "chunked");

@@ -693,7 +693,9 @@ TEST(ServerConnection, BelievesTrustedProxies) {
 TEST(ServerConnection, DefaultHeadersAndMessages) {
   ServerSettings settings;
   settings.response_headers = {{{{"Cache-Control", "no-cache"}, {"Pragma", "no-cache"}}, {304}},
-                               {{{"X-Frame-Options", "DENY"}}, {}}};
+                               {{{"X-Frame-Options", "DENY"}}, {}},
+                               {{{"Strict-Transport-Security", "max-age=1"}}, {}, true}};
+  settings.trusted = [](std::string_view) { return true; };
   settings.text = [](std::string_view code, std::string_view language) -> std::string_view {
     return code != "BAD_REQUEST" ? "?" : language == "en" ? "bad" : "잘못된 요청입니다.";
   };
@@ -709,6 +711,9 @@ TEST(ServerConnection, DefaultHeadersAndMessages) {
   client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   std::string text = client.receive_answer();
   EXPECT_NE(std::string::npos, text.find("Cache-Control: no-cache\r\nPragma: no-cache\r\nX-Frame"));
+  EXPECT_EQ(std::string::npos, text.find("Strict-Transport-Security"));
+  client.send("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\n\r\n");
+  EXPECT_NE(std::string::npos, client.receive_answer().find("Strict-Transport-Security"));
   client.send("GET /own HTTP/1.1\r\nHost: a\r\n\r\n");
   text = client.receive_answer();
   EXPECT_EQ(std::string::npos, text.find("Cache-Control"));

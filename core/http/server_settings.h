@@ -33,6 +33,7 @@ struct ServerLimits {
 struct HeaderGroup {
   std::vector<std::pair<std::string, std::string>> fields;
   std::vector<std::uint16_t> skip_statuses;
+  bool https_only = false;  // only for clients that came by https
 };
 
 // Immutable while in use; shared by all workers. The functions are called on any of them.

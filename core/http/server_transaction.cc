@@ -116,6 +116,7 @@ AnswerFrame ServerTransaction::frame_for(const ResponseHead& head) const {
   AnswerFrame frame;
   frame.client_minor = request_.has_value() ? request_->minor : 1;
   frame.keep_alive = can_keep_alive();
+  frame.https = peer_.scheme == "https";
   if (head.status == 204) return frame;
   const bool no_body = is_head_request() || head.status == 304;
   switch (head.framing) {

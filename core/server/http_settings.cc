@@ -33,7 +33,7 @@ http::ServerSettings server_settings(std::shared_ptr<const config::GatewayConfig
   to.limits.max_connections_per_peer = from.max_connections_per_peer;
   to.limits.refuse_underscores = from.underscore_headers == config::UnderscoreHeaders::kRefuse;
   for (const config::HeaderGroup& group : from.response_headers)
-    if (!group.https_only) to.response_headers.push_back({group.set, group.skip_status});
+    to.response_headers.push_back({group.set, group.skip_status, group.https_only});
   to.request_id = from.request_id;
   to.text = [config](std::string_view code, std::string_view accept_language) {
     return config->messages.text(code, config->messages.choose(accept_language), {});
