@@ -47,8 +47,10 @@ void ServerConnection::on_end() {
   peer_ended_ = true;
   switch (mode_) {
     case Mode::kServing:
-      // A client may end its side and wait for the answer, if all of the request is here.
-      if (transaction_->finished_ || transaction_->body_.ended()) return;
+      // A client may end its side and wait for the answer, if all of the request is here and the
+      // answer has an end.
+      if (transaction_->finished_ || (transaction_->body_.ended() && !transaction_->event_stream_))
+        return;
       abort_transaction();
       return close();
     case Mode::kDetached:

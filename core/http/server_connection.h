@@ -95,7 +95,8 @@ class ServerTransaction final : public Transaction {
   bool body_moved_ = false;  // since the timer looked
   bool continue_sent_ = false;
   bool head_sent_ = false;
-  bool finished_ = false;  // finish(), abort() or detach() was called
+  bool event_stream_ = false;  // the answer goes on for as long as the client stays
+  bool finished_ = false;      // finish(), abort() or detach() was called
   bool aborted_ = false;
   bool want_writable_ = false;
   std::uint8_t skipped_ = 0;  // bytes of empty lines before the request

@@ -341,6 +341,32 @@ TEST(ServerConnection, HalfClosedClientGetsItsAnswer) {
   EXPECT_TRUE(client.receive_all().ends_with("late"));
 }
 
+// Nothing else would tell for as long as the service has no event.
+TEST(ServerConnection, ClientOfAnEventStreamIsGoneWhenItEndsItsSide) {
+  Transaction* waiting = nullptr;
+  struct Sink final : TransactionSink {
+    void on_body(std::string_view, bool) override {}
+    void on_writable() override {}
+    void on_aborted() override { aborted = true; }
+    std::atomic<bool> aborted = false;
+  } sink;
+  TestServer server([&](Transaction& transaction) {
+    waiting = &transaction;
+    transaction.set_sink(&sink);
+    ResponseHead head(transaction.arena());
+    head.status = 200;
+    head.framing = Framing::kChunked;
+    ASSERT_TRUE(head.fields.add("Content-Type", "text/event-stream;charset=UTF-8"));
+    transaction.send_head(head);
+    transaction.send_body("data: 1\n\n");
+  });
+  Socket client = server.connect();
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(client.receive_until("data: 1\n\n"));
+  client.end_output();
+  EXPECT_TRUE(server.thread.wait_until([&] { return sink.aborted.load(); }));
+}
+
 TEST(ServerConnection, TellsWhenTheClientIsGone) {
   struct Sink final : TransactionSink {
     void on_body(std::string_view, bool) override {}

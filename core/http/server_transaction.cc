@@ -144,6 +144,9 @@ void ServerTransaction::send_head(const ResponseHead& head) {
   head_sent_ = true;
   keep_alive_ = frame.keep_alive;
   framing_ = frame.framing;
+  const Field* type = head.fields.find("Content-Type");
+  event_stream_ = type != nullptr &&
+                  same_name(type->value.substr(0, type->value.find(';')), "text/event-stream");
   answer_left_ = frame.framing == OutFraming::kLength ? frame.content_length : 0;
   const std::string_view text =
       connection_.owner_->writer_.final_answer(head, frame, connection_.settings());
