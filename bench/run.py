@@ -59,8 +59,7 @@ uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
 def nginx(folder, name, body):
     config = folder / f"{name}.conf"
     config.write_text(NGINX_HEAD.format(folder=folder, name=name) + body + "}\n")
-    program = shutil.which("nginx") or "/usr/sbin/nginx"
-    return harness.Process([program, "-p", folder, "-c", config, "-g", "daemon off;"])
+    return harness.NginxProcess(folder, config)
 
 
 def proxies(folder, origin, jwks_url):

@@ -458,7 +458,18 @@ http {{
 """
 
 
-class Nginx(Process):
+class NginxProcess(Process):
+    """nginx's master; its workers end with it only if it is asked to."""
+
+    def __init__(self, folder, config):
+        program = shutil.which("nginx") or "/usr/sbin/nginx"
+        super().__init__([program, "-p", folder, "-c", config, "-g", "daemon off;"])
+
+    def kill(self):
+        self.stop()
+
+
+class Nginx(NginxProcess):
     """nginx before gateways; the stream goes to `stream_port`."""
 
     def __init__(self, folder, gateway_ports, stream_port):
@@ -468,8 +479,7 @@ class Nginx(Process):
         config.write_text(NGINX.format(
             folder=folder, port=self.port, stream=f"127.0.0.1:{stream_port}",
             servers=" ".join(f"server 127.0.0.1:{port};" for port in gateway_ports)))
-        program = shutil.which("nginx") or "/usr/sbin/nginx"
-        super().__init__([program, "-p", folder, "-c", config, "-g", "daemon off;"])
+        super().__init__(folder, config)
         wait_for("nginx", self._listens)
 
     def _listens(self):
