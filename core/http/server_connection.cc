@@ -14,7 +14,7 @@ namespace gw::http {
 namespace {
 
 constexpr std::uint32_t kLingerMs = 2000;
-constexpr std::uint32_t kMostLingerBytes = 256 * 1024;
+constexpr std::uint32_t kMostLingerBytes = 4 * 1024 * 1024;
 constexpr std::uint32_t kMostStreamInputBytes = 4096;  // what a stream's client may say in vain
 constexpr std::size_t kMostEchoedTarget = 1024;
 
@@ -49,8 +49,11 @@ void ServerConnection::on_end() {
     case Mode::kServing:
       // A client may end its side and wait for the answer, if all of the request is here and the
       // answer has an end.
-      if (transaction_->finished_ || (transaction_->body_.ended() && !transaction_->event_stream_))
+      if (transaction_->finished_) return;
+      if (transaction_->body_.ended() && !transaction_->event_stream_) {
+        if (!stream_.blocked()) start_timer(settings().limits.half_closed_timeout_ms);
         return;
+      }
       abort_transaction();
       return close();
     case Mode::kDetached:
@@ -283,6 +286,7 @@ void ServerConnection::refuse(std::uint16_t status, std::string_view problem) {
   }
   mode_ = Mode::kServing;
   t.keep_alive_ = false;
+  t.refused_ = true;
   const std::string_view body = refusal_body(status);
   ResponseHead head(t.arena_);
   head.status = status;
@@ -329,7 +333,7 @@ void ServerConnection::answer_over() {
     return;
   }
   const bool keep = t.keep_alive_;
-  const bool whole = t.request_.has_value() && t.body_.ended();
+  const bool whole = !t.refused_ && t.body_.ended();
   release_transaction();
   if (keep) return go_idle();
   if (whole && !stream_.blocked()) return close();
@@ -427,6 +431,10 @@ void ServerConnection::check_progress() {
   bool waiting = false;
   if (mode_ == Mode::kServing) {
     ServerTransaction& t = *transaction_;
+    if (peer_ended_ && !t.head_sent_) {
+      abort_transaction();
+      return close();
+    }
     waiting = t.reading_body_ && t.sink_ != nullptr && !t.body_.ended();
     if (waiting && !std::exchange(t.body_moved_, false)) return body_failed(408, "too slow a body");
   }

@@ -95,6 +95,7 @@ class ServerTransaction final : public Transaction {
   bool body_moved_ = false;  // since the timer looked
   bool continue_sent_ = false;
   bool head_sent_ = false;
+  bool refused_ = false;       // its body, if any, was not even looked at
   bool event_stream_ = false;  // the answer goes on for as long as the client stays
   bool finished_ = false;      // finish(), abort() or detach() was called
   bool aborted_ = false;

@@ -341,6 +341,33 @@ TEST(ServerConnection, HalfClosedClientGetsItsAnswer) {
   EXPECT_TRUE(client.receive_all().ends_with("late"));
 }
 
+TEST(ServerConnection, HalfClosedClientIsNotWaitedForWithoutEnd) {
+  std::atomic<bool> aborted = false;
+  struct Sink final : TransactionSink {
+    explicit Sink(std::atomic<bool>& flag) : flag_(flag) {}
+    void on_body(std::string_view, bool) override {}
+    void on_writable() override {}
+    void on_aborted() override { flag_ = true; }
+    std::atomic<bool>& flag_;
+  } sink(aborted);
+  ServerSettings settings;
+  settings.limits.half_closed_timeout_ms = 50;
+  TestServer server([&](Transaction& transaction) { transaction.set_sink(&sink); }, settings);
+  Socket client = server.connect();
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.close();
+  EXPECT_TRUE(server.thread.wait_until([&] { return aborted.load(); }));
+}
+
+TEST(ServerConnection, RefusalReachesAClientThatGoesOnSending) {
+  TestServer server([](Transaction& transaction) { answer(transaction, 200, ""); });
+  Socket client = server.connect();
+  client.send("POST /a//b HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n" +
+              std::string(2000000, 'x'));
+  client.end_output();
+  EXPECT_TRUE(client.receive_all().starts_with("HTTP/1.1 400"));
+}
+
 // Nothing else would tell for as long as the service has no event.
 TEST(ServerConnection, ClientOfAnEventStreamIsGoneWhenItEndsItsSide) {
   Transaction* waiting = nullptr;
