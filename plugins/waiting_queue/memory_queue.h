@@ -31,6 +31,11 @@ class MemoryQueue {
  public:
   // `max_users`: waiting and admitted together, above which line-ups are refused as kOverloaded.
   MemoryQueue(const Rules& rules, std::size_t max_users);
+  // Other settings from now on; who is admitted above a smaller capacity stays so.
+  void set_rules(const Rules& rules, std::size_t max_users) {
+    rules_ = rules;
+    max_users_ = max_users;
+  }
 
   Answer run(Operation operation, std::string_view user, std::string_view operation_id,
              std::uint64_t wall_ms);

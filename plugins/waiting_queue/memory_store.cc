@@ -14,7 +14,7 @@ void MemoryStore::at_home(Ask ask, Tell tell) {
   ++pending_;
   auto asked = [context = context_, index = index_, ask = std::move(ask),
                 tell = std::move(tell)](QueuePart& home) {
-    auto answer = ask(home.truth(), static_cast<std::uint64_t>(context.wall_ms()));
+    auto answer = ask(home.memory(), static_cast<std::uint64_t>(context.wall_ms()));
     home.announce();
     // `tell` speaks to this store, which lives as long as the part that the post finds.
     context.post<QueuePart>(

@@ -87,7 +87,7 @@ type = "integer"
 default = 30
 minimum = 0
 maximum = 31536000
-doc = "How long the place is kept, but passed over, after the last stream closed; 0: it is lost at once."
+doc = "How long the place is kept, but passed over, after the last stream closed; 0: for a moment."
 [config.missing_token_status]
 type = "integer"
 default = 404

@@ -15,7 +15,10 @@ QueuePart::QueuePart(const Shared& shared, Worker worker)
     : shared_(shared), worker_(worker), index_(worker.index()), measures_(worker) {
   const Settings& settings = shared_.settings;
   if (settings.in_memory) {
-    if (home()) truth_ = std::make_unique<MemoryQueue>(settings.rules, settings.max_users);
+    if (home()) {
+      memory_ = MemoryHome::of(std::string(shared_.context.name()));
+      memory_->join(*this, settings.rules, settings.max_users);
+    }
     store_ = std::make_unique<MemoryStore>(shared_.context, worker_, measures_,
                                            settings.redis.max_pending);
   } else {
@@ -34,6 +37,7 @@ QueuePart::~QueuePart() {
   subscriber_.reset();
   redis_ = nullptr;
   store_.reset();
+  if (memory_) memory_->leave(*this);
 }
 
 void QueuePart::make_redis_store() {
@@ -144,23 +148,22 @@ void QueuePart::on_message(std::string_view payload) {
   if (notice->letter == 'S') measures_.standing(notice->census);
 }
 
-void QueuePart::announce() {
-  auto tell = [](const std::vector<std::string>& users, auto told) {
-    std::vector<std::string_view> names(users.begin(), users.end());
-    if (!names.empty()) told(names);
-  };
-  tell(truth_->take_admitted(), [this](const auto& names) { on_admitted(names); });
-  tell(truth_->take_closed(), [this](const auto& names) { on_stream_closed(names); });
-}
-
 void QueuePart::on_admitted(std::span<const std::string_view> users) {
   measures_.admissions(users.size());
+  tell_admitted(users);
+}
+
+void QueuePart::on_stream_closed(std::span<const std::string_view> users) {
+  tell_closed(users);
+}
+
+void QueuePart::tell_admitted(std::span<const std::string_view> users) {
   auto names = std::make_shared<const std::vector<std::string>>(users.begin(), users.end());
   for (std::uint32_t i = 0; i < shared_.context.worker_count(); ++i)
     shared_.context.post<QueuePart>(i, [names](QueuePart& part) { part.hub_->admitted(*names); });
 }
 
-void QueuePart::on_stream_closed(std::span<const std::string_view> users) {
+void QueuePart::tell_closed(std::span<const std::string_view> users) {
   auto names = std::make_shared<const std::vector<std::string>>(users.begin(), users.end());
   for (std::uint32_t i = 0; i < shared_.context.worker_count(); ++i)
     shared_.context.post<QueuePart>(

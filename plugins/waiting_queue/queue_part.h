@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "measures.h"
-#include "memory_queue.h"
+#include "memory_home.h"
 #include "queue_filter.h"
 #include "redis_connection.h"
 #include "redis_store.h"
@@ -53,9 +53,12 @@ class QueuePart : private StoreEvents {
   }
 
   // Home worker, memory store only.
-  MemoryQueue& truth() { return *truth_; }
-  // Tells all workers what the truth in memory did.
-  void announce();
+  MemoryQueue& memory() { return memory_->queue(); }
+  // The same: tells what the queue did.
+  void announce() { measures_.admissions(memory_->announce()); }
+  // Home worker: tells the streams of all workers.
+  void tell_admitted(std::span<const std::string_view> users);
+  void tell_closed(std::span<const std::string_view> users);
 
  private:
   static constexpr std::uint32_t kTickMs = 1000;
@@ -79,7 +82,7 @@ class QueuePart : private StoreEvents {
   Worker worker_;
   std::uint32_t index_;
   Measures measures_;
-  std::unique_ptr<MemoryQueue> truth_;
+  std::shared_ptr<MemoryHome> memory_;
   // In this order: the store goes before those whom it calls, so it is made last and reset first.
   std::unique_ptr<Store> store_;
   RedisStore* redis_ = nullptr;  // the same, when it is Redis

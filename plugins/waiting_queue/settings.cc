@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "settings.h"
 
+#include <algorithm>
 #include <charconv>
 
 namespace gw::queue {
 namespace {
 
 constexpr std::uint64_t kSecondMs = 1000;
+constexpr std::uint64_t kMomentMs = 1500;
 
 template <class Number>
 bool read_number(std::string_view text, Number most, Number& out) {
@@ -78,7 +80,13 @@ void read_gate(const Config& config, Settings& out) {
   std::vector<Config> given = config.tables_of("gate");
   for (const Config& rule : given) rules.emplace_back(rule.string("method"), rule.string("path"));
   if (given.empty())
-    rules = {{"POST", "/api/v1/reservations"}, {"POST", "/api/v1/reservation-seats/**"}};
+    rules = {{"POST", "/api/v1/reservations"},
+             {"POST", "/api/v1/reservations/"},
+             {"POST", "/api/v1/reservation-seats/**"},
+             // The same by way of a discovery locator, whose paths begin with the service's name.
+             {"POST", "/{service}/api/v1/reservations"},
+             {"POST", "/{service}/api/v1/reservations/"},
+             {"POST", "/{service}/api/v1/reservation-seats/**"}};
   if (!config.boolean("gated")) rules.clear();
   for (auto& [method, path] : rules) {
     GateRule rule;
@@ -98,7 +106,9 @@ void read_rules(const Config& config, Settings& out) {
   rules.duration_ms = seconds("duration_seconds");
   rules.max_stay_ms = seconds("max_stay_seconds");
   rules.presence_ms = seconds("presence_timeout_seconds");
-  rules.grace_ms = seconds("disconnect_grace_seconds");
+  // 0 is no grace, but a moment, in which another stream of the same person can say that it is
+  // there.
+  rules.grace_ms = std::max<std::uint64_t>(seconds("disconnect_grace_seconds"), kMomentMs);
   rules.keep_place = config.string("relineup") == "keep";
   rules.version = static_cast<std::uint64_t>(config.integer("settings_version"));
   if (config.boolean("coexist")) rules.presence_ms = 0;  // the original knows no leases
