@@ -87,6 +87,9 @@ void QueuePart::started() {
 }
 
 void QueuePart::tick() {
+  if (redis_ != nullptr && redis_->available() &&
+      (!configured_ || ++ticks_ % kTicksPerSettings == 0))
+    bring_settings();
   store_->tick([this](StoreError error, const Census& census) {
     if (error != StoreError::kNone) return;
     check_subscriber();
@@ -112,17 +115,26 @@ void QueuePart::on_store_up(const std::string& version) {
   context.log(GW_INFO, "connected to Redis " + version);
   told_down_ = false;
   measures_.connected(true);
-  // A gateway that starts brings its settings; one that comes back does not put them over
-  // another's.
-  redis_->configure(std::exchange(configured_, true), [this](const InForce& in_force) {
+  bring_settings();
+  started();
+}
+
+// A gateway that starts brings its settings; one that comes back does not put them over another's.
+// Asked again now and then, because the store may have refused them, or lost them.
+void QueuePart::bring_settings() {
+  redis_->configure(configured_, [this](const InForce& in_force) {
     const Rules& mine = shared_.settings.rules;
-    if (in_force.capacity != mine.capacity || in_force.duration_ms != mine.duration_ms)
+    const bool mine_rule =
+        in_force.capacity == mine.capacity && in_force.duration_ms == mine.duration_ms;
+    if (!mine_rule && in_force.version != told_version_) {
       shared_.context.log(GW_WARN, "other settings are in force in the store: capacity " +
                                        std::to_string(in_force.capacity) + ", duration " +
                                        std::to_string(in_force.duration_ms / 1000) +
                                        " s, version " + std::to_string(in_force.version));
+      told_version_ = in_force.version;
+    }
+    configured_ = true;
   });
-  started();
 }
 
 void QueuePart::on_store_down(std::string_view reason) {

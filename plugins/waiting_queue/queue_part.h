@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <gateway/plugin.hpp>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -64,6 +65,7 @@ class QueuePart : private StoreEvents {
   static constexpr std::uint32_t kTickMs = 1000;
   static constexpr std::uint32_t kStartPatienceMs = 1000;
   static constexpr std::uint32_t kSilenceMs = 10'000;
+  static constexpr std::uint32_t kTicksPerSettings = 5;
 
   void make_redis_store();
   void make_subscriber();
@@ -71,6 +73,7 @@ class QueuePart : private StoreEvents {
   void tick();
   void check_subscriber();
   void on_store_up(const std::string& version);
+  void bring_settings();
   void on_store_down(std::string_view reason);
   void on_message(std::string_view payload);
   void started();
@@ -91,6 +94,8 @@ class QueuePart : private StoreEvents {
   std::unique_ptr<RedisConnection> subscriber_;
   std::uint64_t heard_ns_ = 0;  // when the subscriber last heard anything
   Timer scheduler_, patience_;
+  std::uint32_t ticks_ = 0;
+  std::optional<std::uint64_t> told_version_;  // of another gateway's settings
   bool started_ = false, configured_ = false, told_down_ = false;
 };
 

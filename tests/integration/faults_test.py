@@ -187,6 +187,32 @@ class Faults(unittest.TestCase):
         stream.wait("ALLOWED_IN")
         gateway.stop()
 
+    def test_memory_store_keeps_everybody_when_its_settings_change(self):
+        gateway = self.default()
+        config = self.folder / "gateway.toml"
+        config.write_text(config.read_text().replace("${ALLOWED_IN_MAX_CAPACITY:100}", "1"))
+        self.assertTrue(gateway.reload())
+
+        def bearer(sub):
+            made = subprocess.run([harness.GATEWAY, "--config", config, "token", "--sub", sub], check=True,
+                                  capture_output=True, text=True)
+            return {"Authorization": "Bearer " + made.stdout.strip()}
+
+        a, b, c = (bearer(name) for name in "abc")
+        for user in (a, b, c):
+            gateway.request("POST", LINEUP, user)
+        stream = harness.EventStream(gateway.port, STREAM, b)
+        self.addCleanup(stream.close)
+        stream.wait("STATUS_UPDATE")
+        config.write_text(config.read_text().replace('capacity = "1"', 'capacity = "2"'))
+        self.assertTrue(gateway.reload())
+        stream.wait("ALLOWED_IN")
+        stream.wait_end()
+        status = "/api/v1/queue/status"
+        self.assertEqual(gateway.request("GET", status, a).json()["message"], "입장 가능합니다.")
+        self.assertEqual(gateway.request("GET", status, c).json()["data"]["userQueuePosition"], 1)
+        gateway.stop()
+
     def test_hostile_requests(self):
         gateway = self.default()
         table = {

@@ -119,6 +119,9 @@ class Story(unittest.TestCase):
             nginx = harness.Nginx(folder, [one.port, two.port], two.port)
             self.addCleanup(nginx.kill)
             self.tell(one.port, two.port, keys.bearer, self.newest(reservations), nginx.port)
+            for path in ("/reservation-service/api/v1/reservations", "/api/v1/reservations/",
+                         "/reservation-seat-service/api/v1/reservation-seats/1/preempt"):
+                self.assert_failure(one.request("POST", path, keys.bearer("stranger"), b"{}"), 403, "NOT_IN_QUEUE")
             # Once more by way of nginx alone, whichever gateway it picks.
             self.assertEqual(redis.command("DEL", "queue:wait", "allowedIn:users", "queue:counter"), 2)
             redis.command("FLUSHALL")
