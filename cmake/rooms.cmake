@@ -2,7 +2,7 @@
 # *_test.cc are its unit tests.
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror -fvisibility=hidden
-                    -fno-gnu-unique -fno-strict-aliasing -fstack-protector-strong)
+                    $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique> -fno-strict-aliasing -fstack-protector-strong)
 add_compile_options($<$<COMPILE_LANGUAGE:C>:-Wno-non-virtual-dtor>)
 add_compile_definitions($<$<CONFIG:Release>:_FORTIFY_SOURCE=2> GW_VERSION="${PROJECT_VERSION}")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
@@ -16,6 +16,7 @@ if(GW_SANITIZE)
   add_link_options(-fsanitize=${GW_SANITIZE})
 endif()
 add_link_options(-Wl,-z,relro,-z,now)
+set(GW_TEST_ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/cmake/tsan.supp")
 
 function(gw_sources out)
   file(GLOB sources CONFIGURE_DEPENDS *.cc *.c)
@@ -35,7 +36,7 @@ function(gw_tests name)
     target_link_libraries(${name}_test PRIVATE ${arg_LINK} GTest::gmock_main)
     set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     add_test(NAME ${name} COMMAND ${name}_test)
-    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300 ENVIRONMENT "${GW_TEST_ENVIRONMENT}")
   endif()
 endfunction()
 
