@@ -57,6 +57,9 @@ struct Log::Sink {
     logger->flush_on(spdlog::level::debug);
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %-7l %v", spdlog::pattern_time_type::utc);
   }
+  // The writer goes first: it ends when the queue is empty, and may still use the logger until
+  // then.
+  ~Sink() { pool.reset(); }
   std::shared_ptr<spdlog::details::thread_pool> pool;
   std::shared_ptr<spdlog::async_logger> logger;
 };

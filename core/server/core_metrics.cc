@@ -4,7 +4,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 #include <string_view>
 
@@ -22,12 +21,13 @@ double resident_bytes() {
   return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
-double open_descriptors() {
-  std::error_code failed;
+// Of the process; `folder` is /proc/self/fd.
+double open_descriptors(DIR* folder) {
+  if (folder == nullptr) return 0;
   double count = 0;
-  for (std::filesystem::directory_iterator at("/proc/self/fd", failed), end; !failed && at != end;
-       at.increment(failed))
-    ++count;
+  ::rewinddir(folder);
+  while (const dirent* entry = ::readdir(folder))
+    if (entry->d_name[0] != '.') ++count;
   return count;
 }
 
@@ -128,7 +128,7 @@ void CoreMetrics::publish() {
 
 void CoreMetrics::publish_process() {
   gauge("process_resident_memory_bytes", "Resident memory.", resident_bytes());
-  gauge("process_open_fds", "Open descriptors.", open_descriptors());
+  gauge("process_open_fds", "Open descriptors.", open_descriptors(descriptors_.get()));
   total("process_cpu_seconds_total", "Processor time used, in user and system mode.",
         cpu_seconds());
 }

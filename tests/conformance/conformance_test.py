@@ -8,12 +8,15 @@ stop with an open stream. Exit status 0: every case came out as written there.
 """
 
 import argparse
+import array
+import fcntl
 import http.client
 import json
 import pathlib
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -77,7 +80,22 @@ def send(port, case):
         except ConnectionError:
             break  # answered early: the answer says whether that is right
         time.sleep(0.005)  # so that pieces mostly arrive as pieces; nothing depends on it
+    if case.get("slow"):
+        wait_until_full(connection.sock)
     return connection, connection.getresponse()
+
+
+def wait_until_full(connection):
+    """Reads nothing until nothing more arrives: the other side's buffers are full then."""
+    seen, since = 0, time.monotonic()
+    while seen == 0 or time.monotonic() - since < 0.5:
+        waiting = array.array("i", [0])
+        fcntl.ioctl(connection, termios.FIONREAD, waiting)
+        if waiting[0] != seen:
+            seen, since = waiting[0], time.monotonic()
+        elif time.monotonic() - since > harness.DEADLINE_S:
+            raise AssertionError("nothing arrived")
+        time.sleep(0.02)
 
 
 def differences(case, answer, body):
