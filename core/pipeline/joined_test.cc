@@ -254,7 +254,11 @@ class Client {
   }
   bool more() {
     char buffer[65536];
-    const ssize_t got = ::recv(fd_, buffer, sizeof buffer, 0);
+    ssize_t got = 0;
+    do {
+      got = ::recv(fd_, buffer, sizeof buffer, 0);
+    } while (got < 0 && errno == EINTR);
+    EXPECT_GE(got, 0) << std::strerror(errno);
     if (got > 0) in_.append(buffer, static_cast<std::size_t>(got));
     return got > 0;
   }
