@@ -39,30 +39,21 @@ function(gw_tests name)
   endif()
 endfunction()
 
-# gw_room(name LINK targets... TEST_LINK targets...): the static library gw_<name> and its tests.
+# gw_room(name LINK targets...): the static library gw_<name> and its tests.
 # Headers are included as "<folder>/<header>.h", from core/ or sdk/.
 function(gw_room name)
-  cmake_parse_arguments(arg "" "" "LINK;TEST_LINK" ${ARGN})
+  cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
   gw_sources(sources)
-  if(sources)
-    add_library(gw_${name} STATIC ${sources})
-    target_link_libraries(gw_${name} PUBLIC ${arg_LINK})
-    target_include_directories(gw_${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/..)
-  else()
-    add_library(gw_${name} INTERFACE)
-    target_link_libraries(gw_${name} INTERFACE ${arg_LINK})
-    target_include_directories(gw_${name} INTERFACE ${CMAKE_CURRENT_SOURCE_DIR}/..)
-  endif()
-  gw_tests(${name} LINK gw_${name} ${arg_TEST_LINK})
+  add_library(gw_${name} STATIC ${sources})
+  target_link_libraries(gw_${name} PUBLIC ${arg_LINK})
+  target_include_directories(gw_${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/..)
+  gw_tests(${name} LINK gw_${name})
 endfunction()
 
-# gw_plugin(name LINK targets... [NO_TESTS]): plugins/<name>.so of plugin.cc and the plain classes beside
+# gw_plugin(name LINK targets...): plugins/<name>.so of plugin.cc and the plain classes beside
 # it, which are also the library gw_plugin_<name> for the unit tests. Private dependencies stay private.
 function(gw_plugin name)
   cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
-  if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/plugin.cc)
-    return()
-  endif()
   gw_sources(sources)
   add_library(gw_plugin_${name} OBJECT ${sources} plugin.cc)
   target_link_libraries(gw_plugin_${name} PUBLIC gw_sdk ${arg_LINK})

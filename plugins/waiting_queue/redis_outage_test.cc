@@ -26,7 +26,7 @@ using Client = testing::Exchange;
 class RedisOutage : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!RedisServer::installed()) GTEST_SKIP() << "no redis-server here";
+    ASSERT_TRUE(RedisServer::installed()) << "no redis-server here: tools/setup.sh test";
   }
   void TearDown() override {
     if (HasFailure())
