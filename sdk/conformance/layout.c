@@ -14,7 +14,7 @@
 #define SIZE(type, size) CHECK(sizeof(type) == (size))
 #define AT(type, field, offset) CHECK(offsetof(type, field) == (offset))
 
-CHECK(sizeof(void *) == 8);
+CHECK(sizeof(void*) == 8);
 CHECK(sizeof(gw_status) == 4);
 CHECK(sizeof(gw_verdict) == 4);
 

@@ -38,15 +38,15 @@
 #define GATEWAY_PLUGIN_H
 
 #include "abi/base.h"
+#include "abi/command.h"
 #include "abi/context.h"
 #include "abi/exchange.h"
+#include "abi/filter.h"
+#include "abi/instance.h"
+#include "abi/observe.h"
+#include "abi/router.h"
 #include "abi/stream.h"
 #include "abi/worker.h"
-#include "abi/observe.h"
-#include "abi/instance.h"
-#include "abi/filter.h"
-#include "abi/router.h"
-#include "abi/command.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -55,24 +55,24 @@ extern "C" {
 /* The host as the plugin sees it. Lives as long as the plugin is loaded. */
 typedef struct gw_host {
   uint32_t struct_size;
-  uint32_t abi;     /* GW_ABI of the host */
-  gw_str version;   /* "gateway 0.1.0"; as long as the plugin is loaded */
+  uint32_t abi;   /* GW_ABI of the host */
+  gw_str version; /* "gateway 0.1.0"; as long as the plugin is loaded */
   /* [any] The host's table of that id, or null. The table lives as long as the plugin is loaded. */
-  const void *(*get_interface)(const struct gw_host *host, const char *id);
+  const void* (*get_interface)(const struct gw_host* host, const char* id);
 } gw_host;
 
 /* The plugin as the host sees it. */
 typedef struct gw_plugin {
   uint32_t struct_size;
   uint32_t abi;         /* GW_ABI that the plugin was built with */
-  const char *manifest; /* the same text as in the note */
+  const char* manifest; /* the same text as in the note */
   /* [main] First call, once per load, after the manifest's required interfaces were found to exist.
    * Anything but GW_OK unloads the library again. */
-  gw_status (*init)(const gw_host *host);
+  gw_status (*init)(const gw_host* host);
   /* [main] Last call, after every instance was destroyed. */
   void (*finish)(void);
   /* [main] The plugin's table of that id ("gw.filter/1"), or null. Valid from init to finish. */
-  const void *(*get_interface)(const char *id);
+  const void* (*get_interface)(const char* id);
 } gw_plugin;
 
 /* The one exported symbol. */
@@ -107,13 +107,13 @@ GW_EXPORT extern const gw_plugin gw_plugin_entry;
  *   [config.rules.keys.path]              # of type table or tables: the keys inside, the same way;
  *   type = "string"                       # without `keys` any key is allowed
  */
-#define GW_PLUGIN_MANIFEST(text)                                                                   \
-  __attribute__((section(".note.gateway"), used, aligned(4))) static const struct {                \
-    uint32_t name_size, text_size, type;                                                           \
-    char name[8];                                                                                  \
-    char body[sizeof(text)];                                                                       \
-  } gw_plugin_note = {8, sizeof(text), 1, "gateway", text};                                        \
-  static const char *const gw_plugin_manifest = text
+#define GW_PLUGIN_MANIFEST(text)                                                    \
+  __attribute__((section(".note.gateway"), used, aligned(4))) static const struct { \
+    uint32_t name_size, text_size, type;                                            \
+    char name[8];                                                                   \
+    char body[sizeof(text)];                                                        \
+  } gw_plugin_note = {8, sizeof(text), 1, "gateway", text};                         \
+  static const char* const gw_plugin_manifest = text
 
 #ifdef __cplusplus
 }

@@ -51,8 +51,12 @@ namespace gw {
 
 using Verdict = gw_verdict;
 
-inline std::string_view view(gw_str s) { return {s.ptr, static_cast<std::size_t>(s.len)}; }
-inline gw_str str(std::string_view s) { return {s.data(), s.size()}; }
+inline std::string_view view(gw_str s) {
+  return {s.ptr, static_cast<std::size_t>(s.len)};
+}
+inline gw_str str(std::string_view s) {
+  return {s.data(), s.size()};
+}
 
 // The host's tables, filled by `init`. One set per loaded library; required ones are never null.
 struct Tables {
@@ -127,21 +131,24 @@ class Config {
   std::vector<std::string> strings(const char* key) const {
     std::vector<std::string> all;
     gw_str out{};
-    while (tables.config->string_at(table_, key, static_cast<std::uint32_t>(all.size()), &out) == GW_OK)
+    while (tables.config->string_at(table_, key, static_cast<std::uint32_t>(all.size()), &out) ==
+           GW_OK)
       all.emplace_back(view(out));
     return all;
   }
   std::vector<std::int64_t> integers(const char* key) const {
     std::vector<std::int64_t> all;
     std::int64_t out = 0;
-    while (tables.config->integer_at(table_, key, static_cast<std::uint32_t>(all.size()), &out) == GW_OK)
+    while (tables.config->integer_at(table_, key, static_cast<std::uint32_t>(all.size()), &out) ==
+           GW_OK)
       all.push_back(out);
     return all;
   }
   std::vector<Config> tables_of(const char* key) const {
     std::vector<Config> all;
     const gw_config* out = nullptr;
-    while (tables.config->table_at(table_, key, static_cast<std::uint32_t>(all.size()), &out) == GW_OK)
+    while (tables.config->table_at(table_, key, static_cast<std::uint32_t>(all.size()), &out) ==
+           GW_OK)
       all.emplace_back(out);
     return all;
   }
@@ -180,7 +187,8 @@ class Context {
     std::vector<gw_listener> all;
     gw_listener out{};
     out.struct_size = sizeof out;
-    while (tables.context->listener_at(context_, static_cast<std::uint32_t>(all.size()), &out) == GW_OK)
+    while (tables.context->listener_at(context_, static_cast<std::uint32_t>(all.size()), &out) ==
+           GW_OK)
       all.push_back(out);
     return all;
   }
@@ -194,7 +202,8 @@ class Context {
   std::uint64_t monotonic_ns() const { return tables.clock->monotonic_ns(context_); }
   std::int64_t wall_ms() const { return tables.clock->wall_ms(context_); }
   void random(void* out, std::size_t size) const { tables.random->fill(context_, out, size); }
-  void health(std::string_view component, std::int32_t status, std::string_view details_json = {}) const {
+  void health(std::string_view component, std::int32_t status,
+              std::string_view details_json = {}) const {
     gw_health_entry entry{sizeof(gw_health_entry), status, str(component), str(details_json)};
     tables.health->report(context_, &entry);
   }
@@ -225,7 +234,8 @@ class Worker {
   explicit Worker(gw_worker* worker) : worker_(worker) {}
   gw_worker* raw() const { return worker_; }
   std::uint32_t index() const { return tables.worker->index(worker_); }
-  gw_cell* cell(const gw_family& family, std::initializer_list<std::string_view> label_values = {}) const {
+  gw_cell* cell(const gw_family& family,
+                std::initializer_list<std::string_view> label_values = {}) const {
     std::vector<gw_str> values;
     for (std::string_view value : label_values) values.push_back(str(value));
     return tables.metrics->cell(worker_, &family, values.data());
@@ -243,7 +253,8 @@ class Timer {
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
   ~Timer() { cancel(); }
-  void start(Worker worker, std::uint32_t delay_ms, std::function<void()> fire, std::uint32_t repeat_ms = 0) {
+  void start(Worker worker, std::uint32_t delay_ms, std::function<void()> fire,
+             std::uint32_t repeat_ms = 0) {
     cancel();
     fire_ = std::move(fire);
     repeats_ = repeat_ms != 0;
@@ -408,7 +419,9 @@ class Exchange {
   gw_exchange* exchange_;
 };
 
-inline void wake(gw_waker waker) { tables.exchange->wake(waker); }
+inline void wake(gw_waker waker) {
+  tables.exchange->wake(waker);
+}
 
 // Where a plugin's command writes to.
 class Terminal {
@@ -435,7 +448,8 @@ struct Glue {
   using Part = typename Instance::Part;
 
   struct Holder {  // what the host knows as the instance
-    Holder(gw_context* raw, const gw_config* config) : context(raw), instance(context, Config(config)) {}
+    Holder(gw_context* raw, const gw_config* config)
+        : context(raw), instance(context, Config(config)) {}
     Context context;
     Instance instance;
   };
@@ -481,7 +495,8 @@ struct Glue {
       return GW_OK;
     } catch (const ConfigError& error) {
       if (*error.what() != 0)
-        tables.config->complain(config, error.key.empty() ? nullptr : error.key.c_str(), str(error.what()));
+        tables.config->complain(config, error.key.empty() ? nullptr : error.key.c_str(),
+                                str(error.what()));
       return GW_INVALID;
     } catch (const std::exception& error) {
       tables.config->complain(config, nullptr, str(error.what()));
@@ -505,7 +520,7 @@ struct Glue {
 
   static void start(void* instance, void* home) noexcept {
     auto* holder = static_cast<Holder*>(instance);
-    if constexpr (requires(Instance& i, Part& p) { i.start(p); }) {
+    if constexpr (requires(Instance & i, Part & p) { i.start(p); }) {
       try {
         holder->instance.start(part_of(home));
       } catch (...) {
@@ -516,7 +531,7 @@ struct Glue {
   }
   static void stop(void* instance, void* home) noexcept {
     auto* holder = static_cast<Holder*>(instance);
-    if constexpr (requires(Instance& i, Part& p) { i.stop(p); }) {
+    if constexpr (requires(Instance & i, Part & p) { i.stop(p); }) {
       try {
         holder->instance.stop(part_of(home));
       } catch (...) {
@@ -527,15 +542,15 @@ struct Glue {
   }
 
   static gw_verdict on_request_head(void* part, gw_exchange* x, void** slot) noexcept {
-    if constexpr (requires(Part& p, Exchange e, void*& s) { p.on_request_head(e, s); }) {
+    if constexpr (requires(Part & p, Exchange e, void*& s) { p.on_request_head(e, s); }) {
       return guarded(part, x, "on_request_head",
                      [&](Part& p, Exchange e) { return p.on_request_head(e, *slot); });
     }
     return GW_CONTINUE;
   }
-  static gw_verdict on_request_body(void* part, gw_exchange* x, void** slot, gw_str data, std::int32_t last,
-                                    std::uint64_t* consumed) noexcept {
-    if constexpr (requires(Part& p, Exchange e, void*& s, std::uint64_t& n) {
+  static gw_verdict on_request_body(void* part, gw_exchange* x, void** slot, gw_str data,
+                                    std::int32_t last, std::uint64_t* consumed) noexcept {
+    if constexpr (requires(Part & p, Exchange e, void*& s, std::uint64_t& n) {
                     p.on_request_body(e, s, std::string_view(), true, n);
                   }) {
       return guarded(part, x, "on_request_body", [&](Part& p, Exchange e) {
@@ -544,9 +559,9 @@ struct Glue {
     }
     return GW_CONTINUE;
   }
-  static gw_verdict on_response_body(void* part, gw_exchange* x, void** slot, gw_str data, std::int32_t last,
-                                     std::uint64_t* consumed) noexcept {
-    if constexpr (requires(Part& p, Exchange e, void*& s, std::uint64_t& n) {
+  static gw_verdict on_response_body(void* part, gw_exchange* x, void** slot, gw_str data,
+                                     std::int32_t last, std::uint64_t* consumed) noexcept {
+    if constexpr (requires(Part & p, Exchange e, void*& s, std::uint64_t& n) {
                     p.on_response_body(e, s, std::string_view(), true, n);
                   }) {
       return guarded(part, x, "on_response_body", [&](Part& p, Exchange e) {
@@ -556,20 +571,22 @@ struct Glue {
     return GW_CONTINUE;
   }
   static gw_verdict on_resume(void* part, gw_exchange* x, void** slot) noexcept {
-    if constexpr (requires(Part& p, Exchange e, void*& s) { p.on_resume(e, s); }) {
-      return guarded(part, x, "on_resume", [&](Part& p, Exchange e) { return p.on_resume(e, *slot); });
+    if constexpr (requires(Part & p, Exchange e, void*& s) { p.on_resume(e, s); }) {
+      return guarded(part, x, "on_resume",
+                     [&](Part& p, Exchange e) { return p.on_resume(e, *slot); });
     }
     return GW_CONTINUE;
   }
   static gw_verdict on_response_head(void* part, gw_exchange* x, void** slot) noexcept {
-    if constexpr (requires(Part& p, Exchange e, void*& s) { p.on_response_head(e, s); }) {
+    if constexpr (requires(Part & p, Exchange e, void*& s) { p.on_response_head(e, s); }) {
       return guarded(part, x, "on_response_head",
                      [&](Part& p, Exchange e) { return p.on_response_head(e, *slot); });
     }
     return GW_CONTINUE;
   }
-  static void on_complete(void* part, gw_exchange* x, void** slot, const gw_outcome* outcome) noexcept {
-    if constexpr (requires(Part& p, Exchange e, void*& s) { p.on_complete(e, s, *outcome); }) {
+  static void on_complete(void* part, gw_exchange* x, void** slot,
+                          const gw_outcome* outcome) noexcept {
+    if constexpr (requires(Part & p, Exchange e, void*& s) { p.on_complete(e, s, *outcome); }) {
       try {
         part_of(part).on_complete(Exchange(x), *slot, *outcome);
       } catch (...) {
@@ -579,14 +596,14 @@ struct Glue {
   }
   static gw_verdict choose(void* part, gw_exchange* x, void** slot, const gw_attempt* previous,
                            gw_endpoint* out) noexcept {
-    if constexpr (requires(Part& p, Exchange e, void*& s) { p.choose(e, s, previous, *out); }) {
+    if constexpr (requires(Part & p, Exchange e, void*& s) { p.choose(e, s, previous, *out); }) {
       return guarded(part, x, "choose",
                      [&](Part& p, Exchange e) { return p.choose(e, *slot, previous, *out); });
     }
     return GW_CONTINUE;
   }
   static void outcome(void* part, gw_exchange* x, void** slot, const gw_attempt* attempt) noexcept {
-    if constexpr (requires(Part& p, Exchange e, void*& s) { p.outcome(e, s, *attempt); }) {
+    if constexpr (requires(Part & p, Exchange e, void*& s) { p.outcome(e, s, *attempt); }) {
       try {
         part_of(part).outcome(Exchange(x), *slot, *attempt);
       } catch (...) {
@@ -595,7 +612,7 @@ struct Glue {
     }
   }
   static std::int32_t run(void* instance, const char* name, const gw_terminal* terminal) noexcept {
-    if constexpr (requires(Instance& i) { i.run(std::string_view(), Terminal(terminal)); }) {
+    if constexpr (requires(Instance & i) { i.run(std::string_view(), Terminal(terminal)); }) {
       try {
         return static_cast<Holder*>(instance)->instance.run(name, Terminal(terminal));
       } catch (const std::exception& error) {
@@ -606,30 +623,46 @@ struct Glue {
     return 1;
   }
 
-  static constexpr bool kIsRouter = requires(Part& p, Exchange e, void*& s, gw_endpoint& out) {
+  static constexpr bool kIsRouter = requires(Part & p, Exchange e, void*& s, gw_endpoint& out) {
     p.choose(e, s, static_cast<const gw_attempt*>(nullptr), out);
   };
-  static constexpr bool kIsFilter = requires(Part& p, Exchange e, void*& s) { p.on_request_head(e, s); };
+  static constexpr bool kIsFilter = requires(Part & p, Exchange e, void*& s) {
+    p.on_request_head(e, s);
+  };
 
   static const void* get_interface(const char* id) noexcept {
-    constexpr bool has_start = requires(Instance& i, Part& p) { i.start(p); };
-    constexpr bool has_stop = requires(Instance& i, Part& p) { i.stop(p); };
-    constexpr bool has_request_body = requires(Part& p, Exchange e, void*& s, std::uint64_t& n) {
+    constexpr bool has_start = requires(Instance & i, Part & p) {
+      i.start(p);
+    };
+    constexpr bool has_stop = requires(Instance & i, Part & p) {
+      i.stop(p);
+    };
+    constexpr bool has_request_body = requires(Part & p, Exchange e, void*& s, std::uint64_t& n) {
       p.on_request_body(e, s, std::string_view(), true, n);
     };
-    constexpr bool has_response_body = requires(Part& p, Exchange e, void*& s, std::uint64_t& n) {
+    constexpr bool has_response_body = requires(Part & p, Exchange e, void*& s, std::uint64_t& n) {
       p.on_response_body(e, s, std::string_view(), true, n);
     };
-    constexpr bool has_resume = requires(Part& p, Exchange e, void*& s) { p.on_resume(e, s); };
-    constexpr bool has_response_head = requires(Part& p, Exchange e, void*& s) { p.on_response_head(e, s); };
-    constexpr bool has_complete =
-        requires(Part& p, Exchange e, void*& s, const gw_outcome& o) { p.on_complete(e, s, o); };
-    constexpr bool has_outcome =
-        requires(Part& p, Exchange e, void*& s, const gw_attempt& a) { p.outcome(e, s, a); };
+    constexpr bool has_resume = requires(Part & p, Exchange e, void*& s) {
+      p.on_resume(e, s);
+    };
+    constexpr bool has_response_head = requires(Part & p, Exchange e, void*& s) {
+      p.on_response_head(e, s);
+    };
+    constexpr bool has_complete = requires(Part & p, Exchange e, void*& s, const gw_outcome& o) {
+      p.on_complete(e, s, o);
+    };
+    constexpr bool has_outcome = requires(Part & p, Exchange e, void*& s, const gw_attempt& a) {
+      p.outcome(e, s, a);
+    };
 
-    static const gw_instance_api instance = {
-        sizeof(gw_instance_api), create, destroy, create_part, destroy_part,
-        has_start ? start : nullptr, has_stop ? stop : nullptr};
+    static const gw_instance_api instance = {sizeof(gw_instance_api),
+                                             create,
+                                             destroy,
+                                             create_part,
+                                             destroy_part,
+                                             has_start ? start : nullptr,
+                                             has_stop ? stop : nullptr};
     static const gw_filter_api filter = {sizeof(gw_filter_api),
                                          on_request_head,
                                          has_request_body ? on_request_body : nullptr,
@@ -637,17 +670,17 @@ struct Glue {
                                          has_response_head ? on_response_head : nullptr,
                                          has_response_body ? on_response_body : nullptr,
                                          has_complete ? on_complete : nullptr};
-    static const gw_router_api router = {sizeof(gw_router_api), choose, has_outcome ? outcome : nullptr,
-                                         has_response_head ? on_response_head : nullptr,
-                                         has_complete ? on_complete : nullptr};
+    static const gw_router_api router = {
+        sizeof(gw_router_api), choose, has_outcome ? outcome : nullptr,
+        has_response_head ? on_response_head : nullptr, has_complete ? on_complete : nullptr};
     std::string_view wanted = id;
     if (wanted == GW_INSTANCE_ID) return &instance;
     if (kIsFilter && wanted == GW_FILTER_ID) return &filter;
     if (kIsRouter && wanted == GW_ROUTER_ID) return &router;
     if constexpr (requires { Instance::commands(); }) {
-      static const gw_command_api command = {sizeof(gw_command_api),
-                                             static_cast<std::uint32_t>(Instance::commands().size()),
-                                             Instance::commands().data(), run};
+      static const gw_command_api command = {
+          sizeof(gw_command_api), static_cast<std::uint32_t>(Instance::commands().size()),
+          Instance::commands().data(), run};
       if (wanted == GW_COMMAND_ID) return &command;
     }
     return nullptr;
@@ -662,8 +695,12 @@ struct Glue {
 }  // namespace gw
 
 // Defines manifest and entry of a plugin. `text` is the manifest (GW_PLUGIN_MANIFEST in plugin.h).
-#define GW_PLUGIN(Instance, text)                                                                    \
-  GW_PLUGIN_MANIFEST(text);                                                                          \
-  extern "C" GW_EXPORT const gw_plugin gw_plugin_entry = {                                           \
-      sizeof(gw_plugin), GW_ABI, gw_plugin_manifest, ::gw::detail::Glue<Instance>::init, nullptr,    \
+#define GW_PLUGIN(Instance, text)                          \
+  GW_PLUGIN_MANIFEST(text);                                \
+  extern "C" GW_EXPORT const gw_plugin gw_plugin_entry = { \
+      sizeof(gw_plugin),                                   \
+      GW_ABI,                                              \
+      gw_plugin_manifest,                                  \
+      ::gw::detail::Glue<Instance>::init,                  \
+      nullptr,                                             \
       ::gw::detail::Glue<Instance>::get_interface}

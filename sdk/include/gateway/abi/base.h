@@ -22,7 +22,7 @@ extern "C" {
 
 /* A view of bytes. `ptr` may be null when `len` is 0. */
 typedef struct gw_str {
-  const char *ptr;
+  const char* ptr;
   uint64_t len;
 } gw_str;
 

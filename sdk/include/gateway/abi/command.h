@@ -12,27 +12,27 @@ extern "C" {
 #define GW_COMMAND_ID "gw.command/1"
 
 typedef struct gw_command {
-  const char *name;    /* "token" */
-  const char *summary; /* one line for --help */
+  const char* name;    /* "token" */
+  const char* summary; /* one line for --help */
 } gw_command;
 
 typedef struct gw_terminal {
   uint32_t struct_size;
   uint32_t argument_count;
-  const gw_str *arguments; /* those behind the command's name */
-  void *host;
+  const gw_str* arguments; /* those behind the command's name */
+  void* host;
   /* [main] Writes to standard output (1) or standard error (2). */
-  void (*write)(void *host, int32_t fd, gw_str data);
+  void (*write)(void* host, int32_t fd, gw_str data);
 } gw_terminal;
 
 /* "gw.command/1" */
 typedef struct gw_command_api {
   uint32_t struct_size;
   uint32_t command_count;
-  const gw_command *commands;
+  const gw_command* commands;
   /* [main] Runs one on an instance that was created from the configuration but never started. The
    * result is the program's exit status; 2 = wrong usage. */
-  int32_t (*run)(void *instance, const char *name, const gw_terminal *terminal);
+  int32_t (*run)(void* instance, const char* name, const gw_terminal* terminal);
 } gw_command_api;
 
 #ifdef __cplusplus

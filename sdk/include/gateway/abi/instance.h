@@ -23,20 +23,20 @@ typedef struct gw_instance_api {
   uint32_t struct_size;
   /* [main] Reads and validates the configuration: no network, no thread, nothing written. GW_INVALID
    * after complaints (gw.config/1). `*instance` is the plugin's own pointer; on failure it is ignored. */
-  gw_status (*create)(gw_context *context, const gw_config *config, void **instance);
+  gw_status (*create)(gw_context* context, const gw_config* config, void** instance);
   /* [main] */
-  void (*destroy)(void *instance);
+  void (*destroy)(void* instance);
   /* [worker] The instance's part on one worker. `worker` lives until destroy_part has returned. */
-  gw_status (*create_part)(void *instance, gw_worker *worker, void **part);
+  gw_status (*create_part)(void* instance, gw_worker* worker, void** part);
   /* [worker] After it no callback of this part is made. */
-  void (*destroy_part)(void *part);
+  void (*destroy_part)(void* part);
   /* [home] Connects, fetches, imports; ends with gw.context/1.started, for which a deadline is set.
    * A service that is away is no reason to fail: serve without it, say so in health, try again. May
    * be null. */
-  void (*start)(void *instance, void *home_part);
+  void (*start)(void* instance, void* home_part);
   /* [home] Takes leave of the outside world (deregisters); ends with gw.context/1.stopped, for which
    * a deadline is set. May be null. */
-  void (*stop)(void *instance, void *home_part);
+  void (*stop)(void* instance, void* home_part);
 } gw_instance_api;
 
 #ifdef __cplusplus

@@ -25,12 +25,12 @@ enum {
 typedef struct gw_stream_events {
   uint32_t struct_size;
   /* [worker] The stream is over, by no doing of its owner; the handle is dead. Not called after `end`. */
-  void (*on_closed)(void *owner, int32_t reason);
+  void (*on_closed)(void* owner, int32_t reason);
   /* [worker] After a write gave GW_LIMIT: there is room again. May be null. */
-  void (*on_writable)(void *owner);
+  void (*on_writable)(void* owner);
   /* [worker] The gateway wants the stream to end soon (it stops, or its generation retires at the
    * deadline): say goodbye and call `end`. May be null. */
-  void (*on_drain)(void *owner);
+  void (*on_drain)(void* owner);
 } gw_stream_events;
 
 /* "gw.stream/1" */
@@ -39,15 +39,15 @@ typedef struct gw_stream_api {
   /* [worker] In a filter's callback, which then returns GW_REPLIED. Headers as in gw.exchange/1.reply;
    * `events` must outlive the stream. The stream is open at once: writes made before the callback
    * returns are sent behind the head. */
-  gw_status (*begin)(gw_exchange *exchange, uint32_t status, const gw_header *headers,
-                     uint32_t header_count, const gw_stream_events *events, void *owner,
-                     gw_stream **out);
+  gw_status (*begin)(gw_exchange* exchange, uint32_t status, const gw_header* headers,
+                     uint32_t header_count, const gw_stream_events* events, void* owner,
+                     gw_stream** out);
   /* [worker] Sends bytes, framing included. All or nothing: GW_LIMIT when what is unsent would pass
    * the configured cap. Copies what the socket did not take at once. GW_GONE: just broke; on_closed
    * follows. */
-  gw_status (*write)(gw_stream *stream, gw_str data);
+  gw_status (*write)(gw_stream* stream, gw_str data);
   /* [worker] Ends it after what was written; the handle is dead. */
-  void (*end)(gw_stream *stream);
+  void (*end)(gw_stream* stream);
 } gw_stream_api;
 
 #ifdef __cplusplus

@@ -22,7 +22,7 @@ extern "C" {
 typedef struct gw_worker_api {
   uint32_t struct_size;
   /* [any] 0 is the home worker. */
-  uint32_t (*index)(gw_worker *worker);
+  uint32_t (*index)(gw_worker* worker);
 } gw_worker_api;
 
 /* "gw.timer/1": coarse (about 10 ms), cheap, any number. */
@@ -30,10 +30,10 @@ typedef struct gw_timer_api {
   uint32_t struct_size;
   /* [worker] Calls `fire` after `delay_ms`, then every `repeat_ms` when that is not 0. A timer without
    * repeat is dead once it has fired. Null: out of memory. */
-  gw_ticket *(*start)(gw_worker *worker, uint32_t delay_ms, uint32_t repeat_ms,
-                      void (*fire)(void *user), void *user);
+  gw_ticket* (*start)(gw_worker* worker, uint32_t delay_ms, uint32_t repeat_ms,
+                      void (*fire)(void* user), void* user);
   /* [worker] Also allowed inside its own `fire`. */
-  void (*cancel)(gw_ticket *timer);
+  void (*cancel)(gw_ticket* timer);
 } gw_timer_api;
 
 enum { GW_FD_READ = 1, GW_FD_WRITE = 2 };
@@ -43,23 +43,23 @@ typedef struct gw_fd_api {
   uint32_t struct_size;
   /* [worker] Calls `ready` while the descriptor is ready for an event asked for (level-triggered;
    * errors and hang-ups count as both). One watch per descriptor. Null: not a pollable descriptor. */
-  gw_ticket *(*watch)(gw_worker *worker, int32_t fd, uint32_t events,
-                      void (*ready)(void *user, uint32_t events), void *user);
+  gw_ticket* (*watch)(gw_worker* worker, int32_t fd, uint32_t events,
+                      void (*ready)(void* user, uint32_t events), void* user);
   /* [worker] Asks for other events; 0 rests the watch. Costs nothing when nothing changes. */
-  gw_status (*update)(gw_ticket *watch, uint32_t events);
+  gw_status (*update)(gw_ticket* watch, uint32_t events);
   /* [worker] Before the descriptor is closed. Also allowed inside its own `ready`. */
-  void (*cancel)(gw_ticket *watch);
+  void (*cancel)(gw_ticket* watch);
 } gw_fd_api;
 
 /* "gw.turn/1": work that waits for the end of the loop's turn, such as flushing a batch. */
 typedef struct gw_turn_api {
   uint32_t struct_size;
   /* [worker] A hook, not armed. */
-  gw_ticket *(*create)(gw_worker *worker, void (*run)(void *user), void *user);
+  gw_ticket* (*create)(gw_worker* worker, void (*run)(void* user), void* user);
   /* [worker] Calls `run` once at the end of this turn, after all else that is ready now. */
-  void (*arm)(gw_ticket *hook);
+  void (*arm)(gw_ticket* hook);
   /* [worker] */
-  void (*cancel)(gw_ticket *hook);
+  void (*cancel)(gw_ticket* hook);
 } gw_turn_api;
 
 /* "gw.post/1": work for another worker of the same instance. */
@@ -68,27 +68,27 @@ typedef struct gw_post_api {
   /* [any] Calls `run(part, user)` on worker `index`, with that worker's part of the instance, in order of posting;
    * when the instance is over by then, calls `drop(user)` instead (which may be null), on any thread. Also valid from a
    * worker to itself; never runs inside this call. GW_NOT_FOUND: no such worker. */
-  gw_status (*post)(gw_context *context, uint32_t index, void (*run)(void *part, void *user),
-                    void (*drop)(void *user), void *user);
+  gw_status (*post)(gw_context* context, uint32_t index, void (*run)(void* part, void* user),
+                    void (*drop)(void* user), void* user);
 } gw_post_api;
 
 /* "gw.resolve/1": names to addresses, off the loop. */
 typedef struct gw_resolve_api {
   uint32_t struct_size;
   /* [worker] Calls `done` with numeric addresses ("10.0.0.7", "fe80::1"), or none and a failure. */
-  gw_ticket *(*resolve)(gw_worker *worker, gw_str host,
-                        void (*done)(void *user, gw_status status, const gw_str *addresses,
+  gw_ticket* (*resolve)(gw_worker* worker, gw_str host,
+                        void (*done)(void* user, gw_status status, const gw_str* addresses,
                                      uint32_t count),
-                        void *user);
-  void (*cancel)(gw_ticket *resolution);
+                        void* user);
+  void (*cancel)(gw_ticket* resolution);
 } gw_resolve_api;
 
 typedef struct gw_call_request {
   uint32_t struct_size;
-  uint32_t timeout_ms;     /* for all of it; 0 = 10 s */
-  gw_str method;           /* "GET" */
-  gw_str url;              /* http: or https:; user:password@ is sent as Basic */
-  const gw_header *headers;
+  uint32_t timeout_ms; /* for all of it; 0 = 10 s */
+  gw_str method;       /* "GET" */
+  gw_str url;          /* http: or https:; user:password@ is sent as Basic */
+  const gw_header* headers;
   uint32_t header_count;
   uint32_t connect_timeout_ms; /* 0 = 5 s */
   gw_str body;
@@ -97,12 +97,12 @@ typedef struct gw_call_request {
 
 typedef struct gw_call_answer {
   uint32_t struct_size;
-  gw_status status;        /* GW_OK: an answer of any HTTP status came whole */
+  gw_status status; /* GW_OK: an answer of any HTTP status came whole */
   uint32_t http_status;
   uint32_t header_count;
-  const gw_header *headers;
-  gw_str body;             /* decompressed */
-  gw_str error;            /* for people, when status is not GW_OK */
+  const gw_header* headers;
+  gw_str body;  /* decompressed */
+  gw_str error; /* for people, when status is not GW_OK */
 } gw_call_answer;
 
 /* "gw.call/1": HTTP call-outs of the control plane (TLS, redirects to the same scheme, compression).
@@ -110,9 +110,9 @@ typedef struct gw_call_answer {
 typedef struct gw_call_api {
   uint32_t struct_size;
   /* [worker] Copies the request. Null: not a URL of http or https. */
-  gw_ticket *(*call)(gw_worker *worker, const gw_call_request *request,
-                     void (*done)(void *user, const gw_call_answer *answer), void *user);
-  void (*cancel)(gw_ticket *call);
+  gw_ticket* (*call)(gw_worker* worker, const gw_call_request* request,
+                     void (*done)(void* user, const gw_call_answer* answer), void* user);
+  void (*cancel)(gw_ticket* call);
 } gw_call_api;
 
 #ifdef __cplusplus
