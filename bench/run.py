@@ -88,6 +88,8 @@ backend b
     server s 127.0.0.1:{origin} pool-max-conn 512
 """)
     yield "HAProxy", port, harness.Process([shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f", config])
+    port = harness.free_port()
+    yield "libuv relay that parses nothing", port, harness.Process([harness.BUILD / "bench" / "bench_relay", str(port), str(origin)])
     for name, plugins, filters in (
             ("gateway, router only", "", '"router"'),
             ("gateway, metrics + auth + router", f"""

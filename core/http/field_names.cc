@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/field_names.h"
 
+#include <array>
+#include <cstddef>
+#include <iterator>
+
 namespace gw::http {
 
 namespace {
@@ -10,6 +14,7 @@ struct Name {
   Known known;
 };
 
+// In order of length.
 constexpr Name kNames[] = {
     {"te", Known::kHopByHop},
     {"via", Known::kOther},
@@ -35,6 +40,16 @@ constexpr Name kNames[] = {
     // Spring Cloud Gateway's RemoveHopByHopHeadersFilter.
     {"x-application-context", Known::kHopByHop},
 };
+constexpr std::size_t kLongestName = std::end(kNames)[-1].text.size();
+// The first name of each length; a name's candidates end where those of the next length begin.
+constexpr std::array<std::uint8_t, kLongestName + 2> kFirstOfLength = [] {
+  std::array<std::uint8_t, kLongestName + 2> first{};
+  for (std::size_t length = 0; length < first.size(); ++length) {
+    while (first[length] < std::size(kNames) && kNames[first[length]].text.size() < length)
+      ++first[length];
+  }
+  return first;
+}();
 constexpr std::string_view kForwardedPrefix = "x-forwarded-";
 
 constexpr char fold(char c) {
@@ -45,14 +60,12 @@ constexpr char fold(char c) {
 
 Known known_field(std::string_view name) {
   if (name.empty()) return Known::kOther;
-  const char first = fold(name[0]);
-  for (const Name& candidate : kNames) {
-    if (candidate.text.size() == name.size() && candidate.text[0] == first &&
-        same_name(candidate.text, name)) {
-      return candidate.known;
+  if (name.size() <= kLongestName) {
+    for (std::size_t i = kFirstOfLength[name.size()]; i < kFirstOfLength[name.size() + 1]; ++i) {
+      if (same_letters(kNames[i].text.data(), name.data(), name.size())) return kNames[i].known;
     }
   }
-  if (first == 'x' && name.size() > kForwardedPrefix.size() &&
+  if (fold(name[0]) == 'x' && name.size() > kForwardedPrefix.size() &&
       same_name(name.substr(0, kForwardedPrefix.size()), kForwardedPrefix)) {
     return Known::kXForwarded;
   }

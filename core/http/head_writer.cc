@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <ctime>
+#include <utility>
 
 namespace gw::http {
 
@@ -31,24 +33,37 @@ std::string imf_date(std::int64_t seconds) {
 }  // namespace
 
 HeadWriter::HeadWriter(const base::Clock& clock) : clock_(clock) {
-  text_.reserve(kUsualHeadBytes);
+  make_room(kUsualHeadBytes);
+}
+
+void HeadWriter::grow(std::size_t bytes) {
+  room_ = std::max(used_ + bytes, 2 * room_);
+  std::unique_ptr<char[]> larger(new char[room_]);
+  if (used_ > 0) std::memcpy(larger.get(), text_.get(), used_);
+  text_ = std::move(larger);
 }
 
 void HeadWriter::start_line(std::uint16_t status, std::string_view reason) {
-  text_ = "HTTP/1.1 ";
-  text_ += static_cast<char>('0' + status / 100 % 10);
-  text_ += static_cast<char>('0' + status / 10 % 10);
-  text_ += static_cast<char>('0' + status % 10);
-  text_ += ' ';
-  text_ += reason.empty() || !is_field_value(reason) ? reason_phrase(status) : reason;
-  text_ += "\r\n";
+  char line[] = "HTTP/1.1 000 ";
+  line[9] = static_cast<char>('0' + status / 100 % 10);
+  line[10] = static_cast<char>('0' + status / 10 % 10);
+  line[11] = static_cast<char>('0' + status % 10);
+  used_ = 0;
+  put({line, sizeof line - 1});
+  put(reason.empty() || !is_field_value(reason) ? reason_phrase(status) : reason);
+  put("\r\n");
 }
 
 void HeadWriter::field(std::string_view name, std::string_view value) {
-  text_ += name;
-  text_ += ": ";
-  text_ += value;
-  text_ += "\r\n";
+  make_room(name.size() + value.size() + 4);
+  char* at = text_.get() + used_;
+  at += name.copy(at, name.size());
+  *at++ = ':';
+  *at++ = ' ';
+  at += value.copy(at, value.size());
+  *at++ = '\r';
+  *at++ = '\n';
+  used_ = static_cast<std::size_t>(at - text_.get());
 }
 
 void HeadWriter::number_field(std::string_view name, std::uint64_t value) {
@@ -75,7 +90,7 @@ void HeadWriter::groups(const ResponseHead& head, bool https, const ServerSettin
         std::any_of(group.fields.begin(), group.fields.end(),
                     [&](const auto& item) { return head.fields.find(item.first) != nullptr; });
     if (present) continue;
-    for (const auto& [name, value] : group.fields) field(name, value);
+    put(group.lines);
   }
 }
 
@@ -93,32 +108,33 @@ std::string_view HeadWriter::final_answer(const ResponseHead& head, const Answer
   } else if (frame.client_minor == 0) {
     field("Connection", "keep-alive");
   }
-  text_ += "\r\n";
-  return text_;
+  put("\r\n");
+  return written();
 }
 
 std::string_view HeadWriter::informational(const ResponseHead& head) {
   start_line(head.status, head.reason);
   for (const Field& item : head.fields) field(item.name, item.value);
-  text_ += "\r\n";
-  return text_;
+  put("\r\n");
+  return written();
 }
 
 std::string_view HeadWriter::request(const RequestHead& head, std::string_view host) {
-  text_ = head.method;
-  text_ += ' ';
-  text_ += head.path;
+  used_ = 0;
+  put(head.method);
+  put(" ");
+  put(head.path);
   if (head.has_query) {
-    text_ += '?';
-    text_ += head.query;
+    put("?");
+    put(head.query);
   }
-  text_ += " HTTP/1.1\r\n";
+  put(" HTTP/1.1\r\n");
   field("Host", host);
   for (const Field& item : head.fields) field(item.name, item.value);
   if (head.framing == Framing::kLength) number_field("Content-Length", head.content_length);
   if (head.framing == Framing::kChunked) field("Transfer-Encoding", "chunked");
-  text_ += "\r\n";
-  return text_;
+  put("\r\n");
+  return written();
 }
 
 std::string_view reason_phrase(std::uint16_t status) {

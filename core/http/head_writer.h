@@ -4,7 +4,9 @@
 // again and again, with the Date of the current second.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -39,6 +41,15 @@ class HeadWriter {
   std::int64_t wall_ms() const { return clock_.wall_ms(); }
 
  private:
+  void put(std::string_view text) {
+    make_room(text.size());
+    used_ += text.copy(text_.get() + used_, text.size());
+  }
+  void make_room(std::size_t bytes) {
+    if (room_ - used_ < bytes) grow(bytes);
+  }
+  void grow(std::size_t bytes);
+  std::string_view written() const { return {text_.get(), used_}; }
   void start_line(std::uint16_t status, std::string_view reason);
   void field(std::string_view name, std::string_view value);
   void number_field(std::string_view name, std::uint64_t value);
@@ -46,7 +57,9 @@ class HeadWriter {
   void groups(const ResponseHead& head, bool https, const ServerSettings& settings);
 
   const base::Clock& clock_;
-  std::string text_;
+  std::unique_ptr<char[]> text_;
+  std::size_t used_ = 0;
+  std::size_t room_ = 0;
   std::int64_t date_second_ = -1;
   std::string date_;
 };

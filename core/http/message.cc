@@ -43,9 +43,8 @@ constexpr std::string_view kFramingNames[] = {"connection",
 
 }  // namespace
 
-bool same_name(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
+bool same_letters(const char* a, const char* b, std::size_t size) {
+  for (std::size_t i = 0; i < size; ++i) {
     if (a[i] != b[i] && fold(a[i]) != fold(b[i])) return false;
   }
   return true;
@@ -63,10 +62,25 @@ bool is_field_value(std::string_view value) {
 }
 
 bool is_received_value(std::string_view value) {
-  return std::all_of(value.begin(), value.end(), [](char c) {
+  const auto allowed = [](char c) {
     const auto byte = static_cast<unsigned char>(c);
     return (byte >= 0x20 && byte != 0x7f) || c == '\t';
-  });
+  };
+  const std::size_t size = value.size();
+  std::uint64_t odd = 0;
+  for (std::size_t i = 0; i < size; i += 8) {  // eight bytes at a time; all are usually plain
+    constexpr std::uint64_t kOnes = ~std::uint64_t{0} / 255;
+    std::uint64_t word = kOnes * ' ';
+    if (size >= 8) {
+      std::memcpy(&word, value.data() + std::min(i, size - 8), 8);  // the last ones may overlap
+    } else {
+      for (std::size_t k = 0; k < size; ++k)
+        word = word << 8 | static_cast<unsigned char>(value[k]);
+    }
+    const std::uint64_t del = word ^ kOnes * 0x7f;
+    odd |= (((word - kOnes * 0x20) & ~word) | ((del - kOnes) & ~del)) & kOnes * 0x80;
+  }
+  return odd == 0 || std::all_of(value.begin(), value.end(), allowed);
 }
 
 bool is_framing_name(std::string_view name) {

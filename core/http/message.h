@@ -3,6 +3,7 @@
 // The heads of messages as the rest of the gateway sees them: views into an exchange's arena.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -11,7 +12,10 @@
 namespace gw::http {
 
 // ASCII case folded comparison of field names.
-bool same_name(std::string_view a, std::string_view b);
+bool same_letters(const char* a, const char* b, std::size_t size);
+inline bool same_name(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && same_letters(a.data(), b.data(), a.size());
+}
 // RFC 9110 5.1 token; RFC 9110 5.5 field value (visible, space, tab, obs-text refused).
 bool is_field_name(std::string_view name);
 bool is_field_value(std::string_view value);

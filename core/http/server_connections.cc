@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -18,6 +19,15 @@ namespace {
 
 constexpr std::size_t kSpareConnections = 1024;
 constexpr std::size_t kSpareTransactions = 256;
+
+using HexPair = std::array<char, 2>;
+constexpr std::array<HexPair, 256> kHexPairs = [] {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::array<HexPair, 256> pairs{};
+  for (std::size_t byte = 0; byte < pairs.size(); ++byte)
+    pairs[byte] = {kDigits[byte >> 4], kDigits[byte & 15]};
+  return pairs;
+}();
 
 // What one client can take many of: an IPv4 address, or an IPv6 network of the size that is given
 // to one customer.
@@ -223,14 +233,14 @@ void ServerConnections::abort_all() {
 
 // xoroshiro128+; the ids must differ, not be secret.
 std::string_view ServerConnections::fresh_request_id(char (&out)[32]) {
-  constexpr char kDigits[] = "0123456789abcdef";
   const auto rotate = [](std::uint64_t x, int k) { return x << k | x >> (64 - k); };
   for (int half = 0; half < 2; ++half) {
     std::uint64_t value = random_[0] + random_[1];
     random_[1] ^= random_[0];
     random_[0] = rotate(random_[0], 24) ^ random_[1] ^ random_[1] << 16;
     random_[1] = rotate(random_[1], 37);
-    for (int i = 0; i < 16; ++i, value >>= 4) out[half * 16 + i] = kDigits[value & 15];
+    for (int i = 0; i < 16; i += 2, value >>= 8)
+      std::memcpy(out + half * 16 + i, kHexPairs[value & 255].data(), 2);
   }
   return {out, sizeof out};
 }

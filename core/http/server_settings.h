@@ -33,9 +33,16 @@ struct ServerLimits {
 
 // Fields added to a final answer that has none of their names; all or none.
 struct HeaderGroup {
+  HeaderGroup(std::vector<std::pair<std::string, std::string>> its_fields,
+              std::vector<std::uint16_t> skip, bool https = false)
+      : fields(std::move(its_fields)), skip_statuses(std::move(skip)), https_only(https) {
+    for (const auto& [name, value] : fields) lines += name + ": " + value + "\r\n";
+  }
+
   std::vector<std::pair<std::string, std::string>> fields;
+  std::string lines;  // as they leave
   std::vector<std::uint16_t> skip_statuses;
-  bool https_only = false;  // only for clients that came by https
+  bool https_only;  // only for clients that came by https
 };
 
 // Immutable while in use; shared by all workers. The functions are called on any of them.

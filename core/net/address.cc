@@ -91,9 +91,15 @@ socklen_t Address::to_socket(sockaddr_storage& out) const {
 std::string_view Address::host_text(char (&out)[kTextBytes]) const {
   if (kind == Kind::kUnix) return "unix";
   if (kind == Kind::kNone) return "";
-  return inet_ntop(kind == Kind::kIp4 ? AF_INET : AF_INET6, bytes, out, sizeof out) != nullptr
-             ? std::string_view(out)
-             : "";
+  if (kind == Kind::kIp4) {  // inet_ntop prints through the whole of printf
+    char* at = out;
+    for (int i = 0; i < 4; ++i) {
+      if (i > 0) *at++ = '.';
+      at = std::to_chars(at, out + sizeof out, bytes[i]).ptr;
+    }
+    return {out, static_cast<std::size_t>(at - out)};
+  }
+  return inet_ntop(AF_INET6, bytes, out, sizeof out) != nullptr ? std::string_view(out) : "";
 }
 
 std::string_view Address::text(char (&out)[kTextBytes]) const {

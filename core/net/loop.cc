@@ -59,6 +59,7 @@ LoopImpl::~LoopImpl() {
 }
 
 void LoopImpl::run_posts() {
+  refresh_clock();
   std::vector<std::function<void()>> work;
   {
     const std::lock_guard lock(mutex);
@@ -173,7 +174,6 @@ std::uint64_t Loop::now_ns() const {
 
 void Timer::start(Loop& loop, std::uint32_t delay_ms, std::uint32_t repeat_ms, void (*fire)(void*),
                   void* user) {
-  cancel();
   // The turn's cached time may lie some milliseconds back: too coarse only for short delays.
   const std::uint64_t now =
       delay_ms < kFreshClockBelowMs ? uv_hrtime() / 1000000 + 1 : uv_now(&loop.impl().uv);

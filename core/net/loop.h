@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace gw::net {
@@ -45,7 +46,7 @@ class Loop {
 
   // Time at the start of this turn: monotonic milliseconds.
   std::uint64_t now_ms() const;
-  // A cached monotonic clock, refreshed once per read event of a Stream and per turn.
+  // A cached monotonic clock, refreshed with each event that the loop tells.
   std::uint64_t now_ns() const;
 
   // For arenas of this thread.
@@ -57,12 +58,23 @@ class Loop {
   std::unique_ptr<LoopImpl> impl_;
 };
 
-// Coarse (10 ms) timer on the loop's wheel: start and cancel are a few instructions, however many
-// there are.
+// A loop's own time, for what runs on it: reading it costs nothing.
+class LoopClock final : public base::Clock {
+ public:
+  explicit LoopClock(const Loop& loop) : loop_(loop) {}
+  std::uint64_t monotonic_ns() const override { return loop_.now_ns(); }
+  std::int64_t wall_ms() const override { return base::SystemClock().wall_ms(); }
+
+ private:
+  const Loop& loop_;
+};
+
+// Coarse (10 ms) timer on the loop's wheel. Cancelling one, or moving it to a later time, is a store:
+// it stays in its slot until that slot's time has come.
 class Timer {
  public:
   Timer() = default;
-  ~Timer() { cancel(); }
+  ~Timer();
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
 
@@ -70,16 +82,17 @@ class Timer {
   // is 0. Starting a running timer moves it.
   void start(Loop& loop, std::uint32_t delay_ms, std::uint32_t repeat_ms, void (*fire)(void*),
              void* user);
-  void cancel();
-  bool active() const { return next_ != nullptr; }
+  void cancel() { fire_ = nullptr; }
+  bool active() const { return fire_ != nullptr; }
 
  private:
   friend class TimerWheel;
   Timer* next_ = nullptr;  // in a slot of the wheel
   Timer* previous_ = nullptr;
   std::uint64_t due_tick_ = 0;
+  std::uint32_t slot_tick_ = 0;  // when the slot is emptied; the low bits
   std::uint32_t repeat_ms_ = 0;
-  void (*fire_)(void*) = nullptr;
+  void (*fire_)(void*) = nullptr;  // null: not running
   void* user_ = nullptr;
   class TimerWheel* wheel_ = nullptr;
 };

@@ -48,6 +48,7 @@ void TimerWheel::place(Timer& timer) {
   constexpr std::uint64_t kReach = (std::uint64_t{1} << (kNearBits + 3 * kFarBits)) - 1;
   const std::uint64_t delta = std::min(timer.due_tick_ - now_, kReach);
   const std::uint64_t at = now_ + delta;
+  timer.slot_tick_ = static_cast<std::uint32_t>(at);
   if (delta < kNear) {
     link(near_[at & (kNear - 1)], timer);
     return;
@@ -63,8 +64,16 @@ void TimerWheel::place(Timer& timer) {
 
 void TimerWheel::start(Timer& timer, std::uint64_t due_tick) {
   timer.due_tick_ = std::max(due_tick, now_ + 1);
-  timer.wheel_ = this;
-  ++count_;
+  if (timer.next_ != nullptr && timer.wheel_ == this) {
+    // Never more than 2^31 ticks apart.
+    const auto later = static_cast<std::uint32_t>(timer.due_tick_) - timer.slot_tick_;
+    if (static_cast<std::int32_t>(later) >= 0) return;
+    unlink(timer);
+  } else {
+    detach(timer);
+    timer.wheel_ = this;
+    ++count_;
+  }
   place(timer);
   const std::uint64_t boundary = (now_ | (kNear - 1)) + 1;
   wake_at(timer.due_tick_ - now_ < kNear ? timer.due_tick_ : boundary);
@@ -104,13 +113,20 @@ void TimerWheel::fire_slot(Timer& slot) {
   while (due.next_ != &due) {
     Timer& timer = *due.next_;
     unlink(timer);
+    if (timer.fire_ != nullptr && timer.due_tick_ > now_) {
+      place(timer);
+      continue;
+    }
     --count_;
+    if (timer.fire_ == nullptr) continue;
     const auto fire = timer.fire_;
     void* user = timer.user_;
     if (timer.repeat_ms_ != 0) {
       // Ticks missed while the process stood still are not made up for.
       const std::uint64_t next = timer.due_tick_ + (timer.repeat_ms_ + kTickMs - 1) / kTickMs;
       start(timer, next > target_ ? next : target_ + 1);
+    } else {
+      timer.fire_ = nullptr;
     }
     fire(user);
   }
@@ -150,10 +166,14 @@ std::uint64_t TimerWheel::compute_wake() const {
   return boundary;
 }
 
-void Timer::cancel() {
-  if (next_ == nullptr) return;
-  TimerWheel::unlink(*this);
-  if (wheel_ != nullptr) --wheel_->count_;
+void TimerWheel::detach(Timer& timer) {
+  if (timer.next_ == nullptr) return;
+  unlink(timer);
+  if (timer.wheel_ != nullptr) --timer.wheel_->count_;
+}
+
+Timer::~Timer() {
+  TimerWheel::detach(*this);
 }
 
 }  // namespace gw::net

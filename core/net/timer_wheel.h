@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // TimerWheel: all timers of one loop, in a hierarchical timing wheel of 10 ms ticks (Varghese and
-// Lauck). Starting, moving and cancelling a timer link and unlink one list node. The wheel knows no
-// clock: its owner calls `advance` and is told the tick at which it wants to be called next.
+// Lauck). A timer that is moved to a later time or cancelled, as those of busy connections are with
+// every request, is not touched in its list, whose neighbours are other connections' cold memory:
+// what its slot's end finds it to want is done then. The wheel knows no clock: its owner calls
+// `advance` and is told the tick at which it wants to be called next.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +25,7 @@ class TimerWheel {
   TimerWheel(const TimerWheel&) = delete;
   TimerWheel& operator=(const TimerWheel&) = delete;
 
-  // A `due_tick` that is not in the future counts as the next one.
+  // A `due_tick` that is not in the future counts as the next one. A running timer is moved.
   void start(Timer& timer, std::uint64_t due_tick);
   // Skips the time in which no timer ran; does nothing while one does.
   void catch_up(std::uint64_t now_tick) {
@@ -47,6 +49,7 @@ class TimerWheel {
   void place(Timer& timer);
   static void link(Timer& slot, Timer& timer);
   static void unlink(Timer& timer);
+  static void detach(Timer& timer);
   void cascade(int level, std::uint32_t index);
   void fire_slot(Timer& slot);
   std::uint64_t compute_wake() const;

@@ -38,9 +38,11 @@ http::ServerSettings server_settings(std::shared_ptr<const config::GatewayConfig
   to.text = [config](std::string_view code, std::string_view accept_language) {
     return config->messages.text(code, config->messages.choose(accept_language), {});
   };
-  to.trusted = [config](std::string_view address) {
-    return config->server.trusted_proxies.contains(address);
-  };
+  if (!from.trusted_proxies.empty()) {
+    to.trusted = [config](std::string_view address) {
+      return config->server.trusted_proxies.contains(address);
+    };
+  }
   return to;
 }
 

@@ -82,7 +82,7 @@ class Server {
     const auto settings = shared_settings();
     for (std::uint32_t i = 0; i < host_.worker_count; ++i) {
       workers_.push_back(
-          std::make_unique<Worker>(Worker::Environment{clock_, count_, log_}, *config_, settings));
+          std::make_unique<Worker>(Worker::Environment{count_, log_}, *config_, settings));
       host_.seats.push_back(std::make_unique<plugin_host::Seat>());
       workers_.back()->take_seat(*host_.seats.back());
     }

@@ -13,11 +13,10 @@ Worker::Worker(const Environment& environment, const config::GatewayConfig& conf
     : calls_(loop_),
       upstream_(http::make_upstream_pool(loop_, upstream_limits(config), &metrics_)),
       scheduler_(loop_),
-      dispatcher_({*upstream_, environment.clock, scheduler_, environment.log},
+      dispatcher_({*upstream_, clock_, scheduler_, environment.log},
                   dispatcher_options(config.server)),
-      connections_(
-          {loop_, dispatcher_, environment.count, metrics_, environment.clock, environment.log},
-          std::move(settings)) {}
+      connections_({loop_, dispatcher_, environment.count, metrics_, clock_, environment.log},
+                   std::move(settings)) {}
 
 Worker::~Worker() {
   GW_CHECK(!thread_.joinable());

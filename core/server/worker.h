@@ -10,7 +10,6 @@
 #include <string>
 #include <thread>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "config/gateway_config.h"
 #include "http/metrics.h"
@@ -28,7 +27,6 @@ namespace gw::server {
 class Worker {
  public:
   struct Environment {
-    const base::Clock& clock;
     http::ConnectionCount& count;
     base::Log log;
   };
@@ -60,6 +58,7 @@ class Worker {
  private:
   http::HttpMetrics metrics_;
   net::Loop loop_;
+  net::LoopClock clock_{loop_};
   net::CallOutClient calls_;
   std::unique_ptr<http::UpstreamPool> upstream_;
   pipeline::LoopScheduler scheduler_;
