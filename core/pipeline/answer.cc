@@ -154,7 +154,8 @@ std::string_view Exchange::envelope(std::uint32_t status, std::string_view code,
   error.code = code;
   error.message = words;
   error.path = asked_path_;
-  error.request_id = request().request_id;
+  const std::string_view trace_id = attributes_.get(kTraceId);
+  error.request_id = trace_id.empty() ? request().request_id : trace_id;
   error.wall_ms = dispatcher_.environment_.clock.wall_ms();
   return http::error_body(error, arena());
 }

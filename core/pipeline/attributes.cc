@@ -19,7 +19,8 @@ struct Names {
   std::mutex mutex;
   std::map<std::string, std::uint32_t, std::less<>> numbers{{"client.address", kClientAddress},
                                                             {"client.scheme", kClientScheme},
-                                                            {"request.id", kRequestId}};
+                                                            {"request.id", kRequestId},
+                                                            {"trace.id", kTraceId}};
 };
 
 Names& names() {

@@ -11,8 +11,8 @@
 
 namespace gw::pipeline {
 
-// Those that the core provides have fixed numbers.
-enum : std::uint32_t { kClientAddress = 1, kClientScheme = 2, kRequestId = 3 };
+// Those that the core provides or reads have fixed numbers.
+enum : std::uint32_t { kClientAddress = 1, kClientScheme = 2, kRequestId = 3, kTraceId = 4 };
 
 // [any thread] The number of a name, the same as long as the process runs; 0 when kMostAttributes
 // names exist, or the name is empty or longer than 128 bytes.

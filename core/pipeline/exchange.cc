@@ -3,6 +3,7 @@
 // Exchange: its beginning, the request's way through the filters, and its end.
 #include "pipeline/exchange.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -204,6 +205,9 @@ void Exchange::complete(bool aborted, bool streaming) {
   outcome.aborted = aborted;
   outcome.streaming = streaming;
   outcome.error_code = {error_code_.data(), error_code_.size()};
+  if (attempts_ != 0)
+    outcome.upstream_ns =
+        std::max<std::uint64_t>(first_attempt_ns_ - transaction_->started_ns(), 1);
   auto tell = [&](const auto& step, std::uint32_t index) {
     if (step.api.on_complete != nullptr) {
       enter(Phase::kNotice, index, step.use);

@@ -232,9 +232,10 @@ class Exchange final : public gw_exchange {
   gw_attempt last_attempt_{};
   std::uint32_t attempts_ = 0;
   std::uint64_t attempt_began_ns_ = 0;
-  bool attempt_open_ = false;    // its outcome was not told yet
-  bool stale_repeated_ = false;  // this endpoint was tried twice already
-  bool upstream_ready_ = false;  // takes body bytes
+  std::uint64_t first_attempt_ns_ = 0;  // 0: none was made
+  bool attempt_open_ = false;           // its outcome was not told yet
+  bool stale_repeated_ = false;         // this endpoint was tried twice already
+  bool upstream_ready_ = false;         // takes body bytes
   bool upstream_sent_all_ = false;
   bool upstream_paused_ = false;
 

@@ -142,6 +142,18 @@ TEST(Exchange, ErrorsCarryTheEnvelope) {
   EXPECT_EQ(world.a.error_code, "INVALID_TOKEN");
 }
 
+TEST(Exchange, AFilterNamesTheTraceOfErrors) {
+  World world;
+  world.a.head = [](gw_exchange* x, void**) {
+    EXPECT_EQ(attribute_api()->set(x, attribute_api()->intern("trace.id"), str("trace-1")), GW_OK);
+    return gw_verdict{GW_CONTINUE};
+  };
+  world.start(1, false);
+  const FakeTransaction& client = world.request();
+  EXPECT_EQ(client.status, 404);
+  EXPECT_NE(client.body.find("\"traceId\":\"trace-1\""), std::string::npos) << client.body;
+}
+
 // Knows one key, in English for who asks for it.
 class TwoTongues final : public TextSource {
  public:

@@ -38,11 +38,11 @@ void Exchange::start_attempt(const gw_attempt* previous) {
   transaction_->set_body_limit(limit);
   if (request().framing == http::Framing::kLength && request().content_length > limit)
     return answer_error(filter_count(), 413, http::usual_error_code(413));
-  ++attempts_;
   dispatcher_.metrics_.attempts.add();
   attempt_open_ = true;
   stale_repeated_ = false;
   attempt_began_ns_ = now_ns();
+  if (++attempts_ == 1) first_attempt_ns_ = attempt_began_ns_;
   if ((endpoint_.flags & GW_ENDPOINT_TLS) != 0) {
     // Sending in the clear what should be secret is worse than not sending it.
     if (dispatcher_.upstream_log_.allows(now_ns()))

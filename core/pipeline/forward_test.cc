@@ -231,6 +231,22 @@ TEST(Forward, ErrorsNameThePathThatTheClientAskedFor) {
 
 // ---- Attempts
 
+TEST(Forward, TellsWhenTheFirstAttemptWasMade) {
+  World world;
+  world.a.head = [&](gw_exchange*, void**) {
+    world.clock.now_ms += 5;
+    return gw_verdict{GW_CONTINUE};
+  };
+  world.start();
+  world.request();
+  world.clock.now_ms += 20;
+  world.call().fails(Failure::kRefused);
+  world.clock.now_ms += 20;
+  world.call().answers(200, "ok");
+  EXPECT_EQ(world.a.outcome.upstream_ns, 5'000'000u);
+  EXPECT_EQ(world.a.outcome.duration_ns, 45'000'000u);
+}
+
 TEST(Forward, RepeatsOnlyWhatMayBeRepeated) {
   struct Case {
     const char* method;

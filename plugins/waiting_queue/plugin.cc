@@ -33,7 +33,7 @@ provides = ["gw.instance/1", "gw.filter/1"]
 
 [attributes]
 consumes = ["identity.subject"]
-uses = ["request.id"]
+uses = ["request.id", "trace.id"]
 
 [config.store]
 type = "string"

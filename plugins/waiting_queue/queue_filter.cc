@@ -25,6 +25,7 @@ QueueFilter::QueueFilter(Context context, Worker, const Settings& settings, Stor
       measures_(measures),
       subject_(tables.attribute->intern("identity.subject")),
       request_id_(tables.attribute->intern("request.id")),
+      trace_id_(tables.attribute->intern("trace.id")),
       endpoints_{{{settings.lineup_path, "POST", Action::kLineup},
                   {settings.status_path, "GET", Action::kStatus},
                   {settings.stream_path, "GET", Action::kStream},
@@ -190,11 +191,12 @@ Verdict QueueFilter::answer_leave(Exchange exchange, const Call& call) {
   std::string_view message =
       admitted ? exchange.text("QUEUE_NO_ADMISSION", "무효화할 입장 토큰이 없습니다.")
                : exchange.text("QUEUE_NO_PLACE", "무효화할 대기열 토큰이 없습니다.");
+  std::string_view trace_id = exchange.attribute(trace_id_).value_or(
+      exchange.attribute(request_id_).value_or(std::string_view()));
   // Not Exchange::fail: the catalogue's text for NOT_FOUND would stand before ours.
-  return exchange.reply(settings_.missing_token_status, {{"Content-Type", "application/json"}},
-                        failure_json({"NOT_FOUND", message, 404, exchange.path(),
-                                      exchange.attribute(request_id_).value_or(std::string_view()),
-                                      context_.wall_ms()}));
+  return exchange.reply(
+      settings_.missing_token_status, {{"Content-Type", "application/json"}},
+      failure_json({"NOT_FOUND", message, 404, exchange.path(), trace_id, context_.wall_ms()}));
 }
 
 Verdict QueueFilter::success(Exchange exchange, std::uint32_t status, std::string_view message,

@@ -86,7 +86,7 @@ class QueueFilter {
   Store& store_;
   StreamHub& hub_;
   Measures& measures_;
-  std::uint32_t subject_, request_id_;
+  std::uint32_t subject_, request_id_, trace_id_;
   std::array<Endpoint, 5> endpoints_;
   std::vector<std::unique_ptr<Call>> calls_;
   std::vector<Call*> free_;

@@ -110,6 +110,7 @@ void reply_refused(Part&, Exchange x, Report& report) {
 }
 
 Verdict fail(Part&, Exchange x) {
+  x.set_attribute(tables.attribute->intern("trace.id"), "conformance-trace");
   return x.fail(403, "CONFORMANCE_CODE", "what went wrong", {{"X-Extra", "1"}});
 }
 

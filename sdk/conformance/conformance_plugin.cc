@@ -74,7 +74,7 @@ requires = ["gw.context/1", "gw.config/1", "gw.attribute/1", "gw.text/1", "gw.ex
 optional = ["gw.no_such_table/1"]
 provides = ["gw.instance/1", "gw.filter/1", "gw.command/1"]
 [attributes]
-provides = ["conformance.word"]
+provides = ["conformance.word", "trace.id"]
 uses = ["client.address", "client.scheme", "request.id"]
 [config.role]
 type = "string"

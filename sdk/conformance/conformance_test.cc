@@ -61,6 +61,9 @@ void check_answer(const Json& one, const Exchange& x) {
     if (one.contains("message")) {
       EXPECT_EQ(envelope["error"]["message"], one["message"]);
     }
+    if (one.contains("trace_id")) {
+      EXPECT_EQ(envelope["traceId"], one["trace_id"]);
+    }
   } else if (one.contains("ends")) {
     EXPECT_TRUE(x.body().ends_with(one["ends"].get<std::string>())) << x.body().size();
   } else if (one.contains("length")) {

@@ -204,7 +204,7 @@ AT(gw_instance_api, start, 40);
 AT(gw_instance_api, stop, 48);
 
 /* abi/filter.h */
-SIZE(gw_outcome, 56);
+SIZE(gw_outcome, 64);
 AT(gw_outcome, struct_size, 0);
 AT(gw_outcome, status, 4);
 AT(gw_outcome, duration_ns, 8);
@@ -213,6 +213,7 @@ AT(gw_outcome, response_body_bytes, 24);
 AT(gw_outcome, aborted, 32);
 AT(gw_outcome, streaming, 36);
 AT(gw_outcome, error_code, 40);
+AT(gw_outcome, upstream_ns, 56);
 SIZE(gw_filter_api, 56);
 AT(gw_filter_api, struct_size, 0);
 AT(gw_filter_api, on_request_head, 8);

@@ -161,6 +161,10 @@ void Part::on_complete(Exchange x, void*& slot, const gw_outcome& outcome) {
   if (case_of(x) == "fail")
     tally.expect(view(outcome.error_code) == "CONFORMANCE_CODE",
                  "an outcome knows the error's code");
+  if (case_of(x) == "fail")
+    tally.expect(outcome.upstream_ns == 0, "an outcome knows that no attempt was made");
+  if (case_of(x) == "route-refused")
+    tally.expect(outcome.upstream_ns != 0, "an outcome knows when the first attempt was made");
   if (case_of(x) == "plain")
     tally.expect(outcome.error_code.len == 0, "no code where there is no error");
   if (!instance.outer) delete probe_in(slot);

@@ -34,18 +34,23 @@ std::string iso_time(std::int64_t wall_ms) {
 
 }  // namespace
 
-std::string error_envelope(FakeHost::State& host, std::string_view code, std::string_view message,
-                           std::uint32_t status, std::string_view path) {
+std::string error_envelope(const Exchange::State& x, std::string_view code,
+                           std::string_view message, std::uint32_t status) {
   nlohmann::ordered_json error;
   error["code"] = code;
   error["message"] = message.empty() ? code : message;
   error["status"] = status;
-  error["path"] = path;
+  error["path"] = x.first_path;
   nlohmann::ordered_json all;
   all["success"] = false;
   all["error"] = std::move(error);
   all["timestamp"] =
-      iso_time(host.wall_offset_ms + static_cast<std::int64_t>(host.now_ns / 1'000'000));
+      iso_time(x.host->wall_offset_ms + static_cast<std::int64_t>(x.host->now_ns / 1'000'000));
+  for (const char* name : {"trace.id", "request.id"}) {
+    auto id = x.attributes.find(intern_attribute(name));
+    if (all.contains("traceId") || id == x.attributes.end() || id->second.empty()) continue;
+    all["traceId"] = id->second;
+  }
   return all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -70,7 +75,7 @@ bool Exchange::State::choose() {
     misused(stage, Phase::kChoose);
     return true;
   }
-  ++attempts;
+  if (++attempts == 1) first_attempt_ns = host->now_ns;
   attempt_open = request_head_left = true;
   at = At::kRequestBody;
   return true;
@@ -199,7 +204,7 @@ void Exchange::State::fail_by_host(std::uint32_t status, std::string_view error_
   answer_headers.clear();
   answer_headers.add("Content-Type", "application/json");
   code = error_code;
-  answer_pieces = {error_envelope(*host, error_code, {}, status, first_path)};
+  answer_pieces = {error_envelope(*this, error_code, {}, status)};
   Stream* replaced = std::exchange(answer_stream, nullptr);
   if (replaced != nullptr) close_stream(*replaced, GW_STREAM_SERVER_STOP);
   begin_answer(limit);

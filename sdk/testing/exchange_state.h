@@ -163,6 +163,7 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
   std::vector<UpstreamRequest> sent_upstream;
   int completions = 0;
   std::uint64_t started_ns = 0;
+  std::uint64_t first_attempt_ns = 0;
 
   std::deque<ViewCopy> memory;  // alloc, attributes, texts: as long as the exchange
   std::vector<std::unique_ptr<unsigned char[]>> blocks;
@@ -217,8 +218,8 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
   void clear_bodies();
 };
 
-std::string error_envelope(FakeHost::State& host, std::string_view code, std::string_view message,
-                           std::uint32_t status, std::string_view path);
+std::string error_envelope(const Exchange::State& x, std::string_view code,
+                           std::string_view message, std::uint32_t status);
 void close_stream(Stream& stream, std::int32_t reason);
 
 }  // namespace gw::testing

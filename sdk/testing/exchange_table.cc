@@ -190,7 +190,7 @@ gw_status fail(gw_exchange* raw, std::uint32_t status_code, gw_str code, gw_str 
                 [](const auto& header) { return same_name(header.first, "content-type"); });
   x.new_headers.emplace_back("Content-Type", "application/json");
   x.new_code = to_view(code);
-  x.new_body = error_envelope(*x.host, x.new_code, to_view(message), status_code, x.first_path);
+  x.new_body = error_envelope(x, x.new_code, to_view(message), status_code);
   return GW_OK;
 }
 

@@ -81,7 +81,7 @@ TEST_F(ExchangeTest, LocalReplyIsSeenByEarlierFiltersOnly) {
 TEST_F(ExchangeTest, FailMakesTheEnvelope) {
   start();
   b.hooks.request_head = [](gw::Exchange x, void*&) { return x.fail(403, "NOT_IN_QUEUE", "no"); };
-  Exchange x(host, all(), {.target = "/api/x"});
+  Exchange x(host, all(), {.target = "/api/x", .attributes = {{"trace.id", "trace"}}});
   EXPECT_EQ(x.status(), 403u);
   EXPECT_EQ(x.error_code(), "NOT_IN_QUEUE");
   EXPECT_EQ(last_code, "NOT_IN_QUEUE");
@@ -89,7 +89,7 @@ TEST_F(ExchangeTest, FailMakesTheEnvelope) {
   EXPECT_EQ(
       x.body(),
       R"({"success":false,"error":{"code":"NOT_IN_QUEUE","message":"no","status":403,"path":"/api/x"},)"
-      R"("timestamp":"2026-01-01T00:00:00Z"})");
+      R"("timestamp":"2026-01-01T00:00:00Z","traceId":"trace"})");
 }
 
 TEST_F(ExchangeTest, PausesUntilWoken) {

@@ -206,6 +206,8 @@ void Exchange::State::complete_all(bool streams) {
       outcome.aborted = aborted ? 1 : 0;
       outcome.streaming = streams ? 1 : 0;
       outcome.error_code = error.str();
+      if (attempts != 0)
+        outcome.upstream_ns = std::max<std::uint64_t>(first_attempt_ns - started_ns, 1);
       invoke(stage, Phase::kComplete, [&] {
         function(stage.part->part, reinterpret_cast<gw_exchange*>(stage.handle), &stage.slot,
                  &outcome);

@@ -108,13 +108,16 @@ def differences(case, answer, body):
     same("status", answer.status, case.get("status", 200))
     if "code" in case:
         try:
-            error = json.loads(body)["error"]
+            envelope = json.loads(body)
+            error = envelope["error"]
         except (ValueError, KeyError):
             return found + [f"no envelope: {body[:500]!r}"]
         same("code", error.get("code"), case["code"])
         same("envelope's status", error.get("status"), case["status"])
         if "message" in case:
             same("message", error.get("message"), case["message"])
+        if "trace_id" in case:
+            same("traceId", envelope.get("traceId"), case["trace_id"])
     elif "ends" in case:
         same("end", body[-len(case["ends"]):].decode(errors="replace"), case["ends"])
     elif "length" in case:

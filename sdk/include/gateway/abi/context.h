@@ -63,7 +63,8 @@ typedef struct gw_config_api {
 } gw_config_api;
 
 /* "gw.attribute/1": values of an exchange by which plugins speak to each other. The core provides
- * client.address (text, no port), client.scheme ("http" or "https"), request.id. */
+ * client.address (text, no port), client.scheme ("http" or "https"), request.id. It reads trace.id, which a
+ * filter may set: the traceId of the error envelope (without it: the request.id). */
 typedef struct gw_attribute_api {
   uint32_t struct_size;
   /* [any] A number for the name, the same for everybody as long as the process runs. 0: no room. */

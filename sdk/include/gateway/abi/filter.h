@@ -28,9 +28,10 @@ typedef struct gw_outcome {
   uint64_t duration_ns; /* from the head's arrival */
   uint64_t request_body_bytes;
   uint64_t response_body_bytes;
-  int32_t aborted;   /* 1: the client left before the answer was whole */
-  int32_t streaming; /* 1: detached to a stream, which goes on */
-  gw_str error_code; /* of the error envelope, when the gateway answered with it; else empty */
+  int32_t aborted;      /* 1: the client left before the answer was whole */
+  int32_t streaming;    /* 1: detached to a stream, which goes on */
+  gw_str error_code;    /* of the error envelope, when the gateway answered with it; else empty */
+  uint64_t upstream_ns; /* from the head's arrival to the first attempt at an endpoint; 0: none */
 } gw_outcome;
 
 /* "gw.filter/1". Every function but on_request_head may be null: that phase is then skipped. */
