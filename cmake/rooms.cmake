@@ -1,9 +1,8 @@
 # How rooms, plugins and tests are built. A room's sources are the *.cc and *.c beside its CMakeLists.txt;
 # *_test.cc are its unit tests.
 
-add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Werror -fvisibility=hidden
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> -Werror -fvisibility=hidden
                     $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique> -fno-strict-aliasing -fstack-protector-strong)
-add_compile_options($<$<COMPILE_LANGUAGE:C>:-Wno-non-virtual-dtor>)
 add_compile_definitions($<$<CONFIG:Release>:_FORTIFY_SOURCE=2> GW_VERSION="${PROJECT_VERSION}")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g1")
