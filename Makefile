@@ -38,4 +38,4 @@ setup-build setup-test setup-bench setup-lint:
 	@tools/setup.sh $(@:setup-%=%)
 
 clean:          ## removes what was built; build/deps stays
-	@rm -rf build/dev build/release build/asan build/tsan
+	@rm -rf build/dev build/release build/asan build/tsan build/lint

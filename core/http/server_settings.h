@@ -36,7 +36,8 @@ struct HeaderGroup {
   HeaderGroup(std::vector<std::pair<std::string, std::string>> its_fields,
               std::vector<std::uint16_t> skip, bool https = false)
       : fields(std::move(its_fields)), skip_statuses(std::move(skip)), https_only(https) {
-    for (const auto& [name, value] : fields) lines += name + ": " + value + "\r\n";
+    for (const auto& [name, value] : fields)
+      lines.append(name).append(": ").append(value).append("\r\n");
   }
 
   std::vector<std::pair<std::string, std::string>> fields;
