@@ -1,7 +1,7 @@
 # A convenience over CMake's presets. `make run` and `make test` set up what is missing by themselves.
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test sanitize bench lint setup-build setup-test setup-bench setup-lint clean help
+.PHONY: build run test sanitize bench lint install package setup-build setup-test setup-bench setup-lint clean help
 
 CONFIG ?= gateway.toml
 
@@ -23,6 +23,13 @@ sanitize: setup-test build/asan/build.ninja build/tsan/build.ninja      ## every
 	@ctest --test-dir build/asan --output-on-failure --no-tests=error --label-exclude release-only
 	@cmake --build --preset tsan
 	@ctest --test-dir build/tsan --output-on-failure --no-tests=error --label-exclude release-only
+
+install: build  ## installs the gateway and its SDK (DESTDIR)
+	@cmake --install build/release
+
+package: setup-test build/release/build.ninja   ## build/release/packages/gateway_*.deb and gateway-dev_*.deb
+	@cmake --build --preset release
+	@cd build/release && cpack
 
 bench: setup-bench build/release/build.ninja    ## measures, beside nginx and HAProxy; writes docs/benchmarks
 	@cmake --build --preset release

@@ -45,7 +45,8 @@ function(gw_room name)
   gw_sources(sources)
   add_library(gw_${name} STATIC ${sources})
   target_link_libraries(gw_${name} PUBLIC ${arg_LINK})
-  target_include_directories(gw_${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/..)
+  target_include_directories(gw_${name} PUBLIC $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/..>
+    $<INSTALL_INTERFACE:include/gateway-sdk>)
   gw_tests(${name} LINK gw_${name})
 endfunction()
 
@@ -58,6 +59,7 @@ function(gw_plugin name)
   target_link_libraries(gw_plugin_${name} PUBLIC gw_sdk ${arg_LINK})
   target_include_directories(gw_plugin_${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
   add_library(${name} MODULE)
+  set_property(GLOBAL APPEND PROPERTY GW_SHIPPED_PLUGINS ${name})
   target_link_libraries(${name} PRIVATE gw_plugin_${name})
   set_target_properties(${name} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${GW_PLUGIN_DIR}
     BUILD_RPATH "$ORIGIN" LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/plugin.map)

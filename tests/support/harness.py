@@ -117,13 +117,13 @@ class Process:
 class Gateway(Process):
     """A gateway on `config` (a path), listening on a port of the system's choice unless env says else."""
 
-    def __init__(self, config, env=None, cwd=None):
+    def __init__(self, config, env=None, cwd=None, program=GATEWAY):
         everything = {"PATH": os.environ["PATH"], "SERVER_PORT": "0"}
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"):
             if name in os.environ:
                 everything[name] = os.environ[name]
         everything.update(env or {})
-        super().__init__([GATEWAY, "--config", config], env=everything, cwd=cwd or ROOT)
+        super().__init__([program, "--config", config], env=everything, cwd=cwd or ROOT)
         self.port = int(self.wait_log(r"listening on http://[^ ]*:(\d+)").group(1))
         self.wait_log(r"generation 1 is active|serving")
 

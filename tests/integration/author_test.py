@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A plugin author's way, from the two Debian packages alone to filters in a running gateway.
+
+The packages are unpacked into a folder of their own. In an empty folder the template is built and
+unit-tested with find_package, the C example with pkg-config, the Rust example with rustc; then the
+packaged gateway loads all three.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import harness  # noqa: E402
+
+
+def run(*command, cwd=None, env=None):
+    done = subprocess.run([str(part) for part in command], cwd=cwd, env=env, text=True, capture_output=True)
+    if done.returncode != 0:
+        raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class AuthorTest(unittest.TestCase):
+    def test_from_the_packages_to_a_running_filter(self):
+        with harness.scratch() as folder:
+            root = folder / "root"
+            run("cpack", "-B", folder / "packages", cwd=harness.BUILD)
+            for name in ("gateway", "gateway-dev"):
+                package, = (folder / "packages").glob(f"{name}_*.deb")
+                run("dpkg-deb", "-x", package, root)
+            author = folder / "author"
+            plugins = [self.template(root, author), self.c_example(root, author), self.rust_example(root, author)]
+            self.in_a_gateway(root, author, plugins)
+
+    def template(self, root, author):
+        shutil.copytree(root / "usr/share/gateway/template", author / "hello")
+        run("cmake", "-S", "hello", "-B", "build", f"-DCMAKE_PREFIX_PATH={root}/usr", cwd=author)
+        run("cmake", "--build", "build", cwd=author)
+        self.assertIn("100% tests passed", run("ctest", "--test-dir", "build", cwd=author))
+        return author / "build" / "hello.so"
+
+    def c_example(self, root, author):
+        env = {**os.environ, "PKG_CONFIG_LIBDIR": ":".join(str(p.parent) for p in root.rglob("gateway-sdk.pc"))}
+        flags = [run("pkg-config", f"--define-variable=prefix={root}/usr", what, "gateway-sdk", env=env).split()
+                 for what in ("--cflags", "--libs")]
+        source = root / "usr/share/gateway/examples/c/maintenance.c"
+        run("cc", "-D_GNU_SOURCE", "-std=c11", "-Wall", "-Wextra", "-Werror", *flags[0], source, *flags[1],
+            "-o", author / "maintenance.so")
+        return author / "maintenance.so"
+
+    def rust_example(self, root, author):
+        source = root / "usr/share/gateway/examples/rust/no_bots.rs"
+        run("rustc", "--edition", "2021", "--crate-type", "cdylib", "-O", "-C", "panic=abort", source,
+            "-o", author / "no_bots.so")
+        return author / "no_bots.so"
+
+    def in_a_gateway(self, root, author, plugins):
+        program = root / "usr/bin/gateway"
+        for plugin in plugins:
+            self.assertIn("loads: yes", run(program, "inspect", plugin))
+        config = author / "gateway.toml"
+        config.write_text(f"""
+[server]
+listen = ["127.0.0.1:0"]
+[[plugin]]
+name = "echo"
+file = "echo.so"
+[[plugin]]
+name = "hello"
+file = "{plugins[0]}"
+[[plugin]]
+name = "maintenance"
+file = "{plugins[1]}"
+config = {{ prefix = "/closed" }}
+[[plugin]]
+name = "no_bots"
+file = "{plugins[2]}"
+config = {{ word = "crawler" }}
+[[pipeline]]
+match = {{ path = "/**" }}
+filters = ["hello", "no_bots", "maintenance", "echo"]
+""")
+        run(program, "check", config)
+        gateway = harness.Gateway(config, program=program)
+        try:
+            answer = gateway.request("GET", "/open")
+            self.assertEqual((answer.status, answer.headers["X-Hello"]), (200, "world"))
+            answer = gateway.request("GET", "/closed/for/now")
+            self.assertEqual((answer.status, answer.headers["Retry-After"], answer.headers["X-Hello"]),
+                             (503, "60", "world"))
+            answer = gateway.request("GET", "/open", {"User-Agent": "a crawler/1.0"})
+            self.assertEqual(answer.status, 403)
+            gateway.stop()
+        finally:
+            gateway.kill()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
