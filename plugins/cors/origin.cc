@@ -97,7 +97,8 @@ std::string OriginPattern::compile(std::string_view text) {
   if (text.size() > Origin::kMostBytes) return "the pattern is longer than 300 bytes";
   const std::size_t list = text.rfind(":[");
   // A bracket right behind "//" begins an IPv6 host.
-  if (!text.ends_with(']') || list == std::string_view::npos || text[list - 1] == '/') {
+  if (!text.ends_with(']') || list == std::string_view::npos || list == 0 ||
+      text[list - 1] == '/') {
     base_ = text;
     return {};
   }

@@ -93,6 +93,7 @@ TEST(OriginPattern, AsInSpring) {
                {"http://localhost:*", "http://localhost", false},
                {"http://[::1]:[*]", "http://[::1]:3000", true},
                {"http://[::1]", "http://[::1]", true},
+               {":[8080]", "https://shop.example:8080", false},
                {"https://shop?example", "https://shopxexample", false},
                {"https://shop.example", "https://shopxexample", false}};
   for (const auto& test : cases) {
