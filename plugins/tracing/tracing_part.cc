@@ -12,11 +12,11 @@ constexpr std::string_view kNone = "none", kUnknown = "UNKNOWN";
 
 // Fresh, and not all zero.
 template <std::size_t size>
-void make_id(Context context, std::array<char, size>& id) {
+void make_id(RandomPool& random, std::array<char, size>& id) {
   constexpr char kDigits[] = "0123456789abcdef";
   unsigned char bytes[size / 2];
   do {
-    context.random(bytes, sizeof bytes);
+    random.take(bytes, sizeof bytes);
   } while (std::all_of(bytes, bytes + sizeof bytes, [](unsigned char byte) { return byte == 0; }));
   for (std::size_t i = 0; i < sizeof bytes; ++i) {
     id[2 * i] = kDigits[bytes[i] >> 4];
@@ -73,10 +73,20 @@ struct TracingPart::Trip {
   std::string_view path;      // as asked for
 };
 
+void RandomPool::take(void* out, std::size_t size) {
+  if (bytes_.size() - used_ < size) {
+    context_.random(bytes_.data(), bytes_.size());
+    used_ = 0;
+  }
+  std::memcpy(out, bytes_.data() + used_, size);
+  used_ += size;
+}
+
 TracingPart::TracingPart(Context context, Worker worker, const Settings& settings,
                          Attributes attributes)
     : reporter(context, worker, settings.reporter),
       context_(context),
+      random_(context),
       settings_(settings),
       attributes_(attributes) {}
 
@@ -97,11 +107,11 @@ Caller TracingPart::take_caller(Exchange x) const {
   return caller;
 }
 
-bool TracingPart::decide(Sampled said) const {
+bool TracingPart::decide(Sampled said) {
   if (said != Sampled::kUndecided) return said != Sampled::kNo;
   if (settings_.probability >= 1) return true;
   std::uint64_t random = 0;
-  context_.random(&random, sizeof random);
+  random_.take(&random, sizeof random);
   return static_cast<double>(random >> 11) * 0x1p-53 < settings_.probability;
 }
 
@@ -111,14 +121,14 @@ Verdict TracingPart::on_request_head(Exchange x, void*& slot) {
   Trip trip{};
   trip.trace = caller.trace, trip.parent = caller.span;
   trip.has_parent = caller.has_ids, trip.debug = caller.sampled == Sampled::kDebug;
-  if (!caller.has_ids) make_id(context_, trip.trace);
-  make_id(context_, trip.client);
+  if (!caller.has_ids) make_id(random_, trip.trace);
+  make_id(random_, trip.client);
   x.set_attribute(attributes_.trace_id, text(trip.trace));
   const auto traceparent = write_traceparent(trip.trace, trip.client, sampled);
   x.set_header(GW_REQUEST, "traceparent", {traceparent.data(), traceparent.size()});
   if (!sampled) return GW_CONTINUE;
 
-  make_id(context_, trip.server);
+  make_id(random_, trip.server);
   const gw_request request = x.request();
   const std::string_view path = view(request.path).substr(0, kMostTagBytes);
   auto* memory = static_cast<char*>(tables.exchange->alloc(x.raw(), sizeof trip + path.size()));

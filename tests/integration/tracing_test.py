@@ -11,6 +11,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import harness  # noqa: E402
 
+DEPLOYED = harness.ROOT / "deploy" / "gateway.toml"
 PRODUCTS = "/api/v1/products"
 TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-(0[01])")
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -58,8 +59,8 @@ class Tracing(unittest.TestCase):
         self.addCleanup(thing.kill if isinstance(thing, harness.Process) else thing.stop)
         return thing
 
-    def gateway(self, endpoint, **env):
-        gateway = self.part(harness.Gateway(harness.ROOT / "deploy" / "gateway.toml", {
+    def gateway(self, endpoint, config=DEPLOYED, **env):
+        gateway = self.part(harness.Gateway(config, {
             "REDIS_IP": "127.0.0.1", "REDIS_PORT": str(self.redis.port), "JWT_JWKS_URI": self.keys.url,
             "EUREKA_CLIENT_SERVICEURL_DEFAULTZONE": self.eureka.url, "ZIPKIN_ENDPOINT": endpoint, **env},
             cwd=self.folder))
@@ -140,6 +141,19 @@ class Tracing(unittest.TestCase):
         self.assertEqual(gateway.request("GET", PRODUCTS + "/last").status, 200)
         gateway.stop()
         self.assertTrue(zipkin.find("SERVER", http_url=PRODUCTS + "/last"))
+
+    def test_reload_to_another_zipkin_loses_nothing(self):
+        old, new = self.part(Zipkin()), self.part(Zipkin())
+        config = self.folder / "gateway.toml"
+        config.write_text(DEPLOYED.read_text())
+        gateway = self.gateway(old.url, config)
+        gateway.request("GET", PRODUCTS + "/old")
+        config.write_text(DEPLOYED.read_text().replace("${ZIPKIN_ENDPOINT:http://localhost:9411/api/v2/spans}", new.url))
+        self.assertTrue(gateway.reload())
+        gateway.request("GET", PRODUCTS + "/new")
+        new.wait("SERVER", http_url=PRODUCTS + "/new")
+        old.wait("SERVER", http_url=PRODUCTS + "/old")
+        self.assertEqual(old.find("SERVER", http_url=PRODUCTS + "/new"), [])
 
     def test_probability(self):
         zipkin = self.part(Zipkin())
