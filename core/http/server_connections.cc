@@ -71,13 +71,13 @@ struct ServerConnections::Listener {
   static constexpr net::Acceptor::Events kEvents = {accepted, out_of_descriptors};
   static constexpr ProxyEntrance::Events kEntranceEvents = {
       [](void* self, int fd, const ProxyHeader& header, const net::Address& peer,
-         const Listening& info) {
+         const Listening& its) {
         const bool told = header.source.kind != net::Address::Kind::kNone;
         static_cast<ServerConnections*>(self)->enter(fd, told ? header.source : peer,
-                                                     header.destination.port, info);
+                                                     header.destination.port, its);
       },
-      [](void* self, int fd, const char* problem, const net::Address& peer, const Listening& info) {
-        static_cast<ServerConnections*>(self)->turned_away(fd, peer, problem, info);
+      [](void* self, int fd, const char* problem, const net::Address& peer, const Listening& its) {
+        static_cast<ServerConnections*>(self)->turned_away(fd, peer, problem, its);
       }};
 };
 
