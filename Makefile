@@ -1,9 +1,10 @@
 # A convenience over CMake's presets. `make run` and `make test` set up what is missing by themselves.
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test sanitize bench lint install package setup-build setup-test setup-bench setup-lint clean help
+.PHONY: build run test sanitize fuzz bench lint install package setup-build setup-test setup-fuzz setup-bench setup-lint clean help
 
 CONFIG ?= gateway.toml
+MINUTES ?= 1
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -31,6 +32,10 @@ package: setup-test build/release/build.ninja   ## build/release/packages/gatewa
 	@cmake --build --preset release
 	@cd build/release && cpack
 
+fuzz: setup-fuzz build/fuzz/build.ninja ## every parser of foreign bytes under libFuzzer, for MINUTES (1) each
+	@cmake --build --preset fuzz
+	@tools/fuzz.sh $(MINUTES)
+
 bench: setup-bench build/release/build.ninja    ## measures, beside nginx and HAProxy; writes docs/benchmarks
 	@cmake --build --preset release
 	@python3 bench/run.py
@@ -41,8 +46,8 @@ lint: setup-lint build/dev/build.ninja  ## clang-format and clang-tidy, every fi
 build/%/build.ninja: CMakeLists.txt CMakePresets.json
 	@cmake --preset $*
 
-setup-build setup-test setup-bench setup-lint:
+setup-build setup-test setup-fuzz setup-bench setup-lint:
 	@tools/setup.sh $(@:setup-%=%)
 
 clean:          ## removes what was built; build/deps stays
-	@rm -rf build/dev build/release build/asan build/tsan build/lint
+	@rm -rf build/dev build/release build/asan build/tsan build/fuzz build/lint

@@ -3,6 +3,7 @@
 #
 #   tools/setup.sh build    compiler, libraries                    (make build, make run)
 #   tools/setup.sh test     the above, and the real parts of tests (make test)
+#   tools/setup.sh fuzz     what "build" does, and clang         (make fuzz)
 #   tools/setup.sh bench    the above, and the peers of the benchmark
 #   tools/setup.sh lint     what "build" does, and clang-format and clang-tidy
 #
@@ -15,16 +16,18 @@ cd "$(dirname "$0")/.."
 wanted=${1:-build}
 build="g++ cmake ninja-build ccache pkg-config python3 ca-certificates libuv1-dev libtomlplusplus-dev libspdlog-dev
   libboost-dev libcli11-dev nlohmann-json3-dev libssl-dev libcurl4-openssl-dev libgtest-dev libgmock-dev libpcre2-dev prometheus-cpp-dev"
-test="redis-server nginx curl openssl procps dpkg-dev"
+test="redis-server nginx libnginx-mod-stream haproxy curl openssl procps dpkg-dev"
 command -v rustc >/dev/null || test="$test rustc"
-bench="wrk haproxy strace"
+bench="wrk strace"
 lint="clang-format clang-tidy"
+fuzz="clang llvm"
 case $wanted in
   build) packages=$build ;;
   test)  packages="$build $test" ;;
+  fuzz)  packages="$build $fuzz" ;;
   bench) packages="$build $test $bench" ;;
   lint)  packages="$build $lint" ;;
-  *) echo "usage: tools/setup.sh build|test|bench|lint" >&2; exit 2 ;;
+  *) echo "usage: tools/setup.sh build|test|fuzz|bench|lint" >&2; exit 2 ;;
 esac
 
 . /etc/os-release
@@ -36,9 +39,12 @@ old_debian=false
 if [ "$VERSION_ID" -eq 12 ]; then
   old_debian=true
   packages="$packages libjansson4 libb64-0d"
+  fuzz_runtime=libclang-rt-14-dev
 else
   packages="$packages libllhttp-dev libhiredis-dev libjwt-dev"
+  fuzz_runtime=libclang-rt-19-dev
 fi
+[ "$wanted" != fuzz ] || packages="$packages $fuzz_runtime"
 
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi

@@ -14,6 +14,7 @@ namespace gw::config {
 
 namespace {
 
+constexpr std::string_view kInherited = "systemd:";
 constexpr std::size_t kMaxIpText = INET6_ADDRSTRLEN;
 
 template <class T>
@@ -47,6 +48,17 @@ base::Result<ListenAddress> parse_unix(std::string_view text, const std::string&
   return out;
 }
 
+base::Result<ListenAddress> parse_inherited(std::string_view text) {
+  ListenAddress out;
+  out.inherited = text.substr(kInherited.size());
+  const bool printable = std::all_of(out.inherited.begin(), out.inherited.end(),
+                                     [](char c) { return c > ' ' && c < 0x7f && c != ':'; });
+  if (out.inherited.empty() || out.inherited.size() > 255 || !printable)
+    return error(text, "names no inherited socket");
+  out.text = text;
+  return out;
+}
+
 }  // namespace
 
 bool IpAddress::is_loopback() const {
@@ -70,6 +82,7 @@ bool parse_ip(std::string_view text, IpAddress& out) {
 
 base::Result<ListenAddress> parse_listen_address(std::string_view text, const std::string& folder) {
   if (text.starts_with("unix:")) return parse_unix(text, folder);
+  if (text.starts_with(kInherited)) return parse_inherited(text);
   std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return error(text, "has no port (host:port, [::1]:port)");
   std::string_view host = text.substr(0, colon);
@@ -79,8 +92,11 @@ base::Result<ListenAddress> parse_listen_address(std::string_view text, const st
   if (brackets) host = host.substr(1, host.size() - 2);
   if (host == "localhost") host = "127.0.0.1";
   if (host == "*") {
-    host = "::";
-    brackets = true;
+    ListenAddress out;
+    out.host = host;
+    out.port = *port;
+    out.text = "*:" + std::to_string(*port);
+    return out;
   }
   IpAddress ip;
   bool v6 = host.find(':') != std::string_view::npos;

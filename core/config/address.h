@@ -16,15 +16,16 @@ namespace gw::config {
 // Where to listen.
 struct ListenAddress {
   bool is_unix = false;
+  std::string inherited;   // "systemd:name": that name; all the rest is then the system's business
   std::string host;        // numeric, without brackets; TCP only
   std::uint16_t port = 0;  // 0: the system's choice
   std::string path;        // Unix socket; absolute
-  std::string text;        // normal form: "127.0.0.1:8080", "[::1]:8080", "unix:/run/x.sock"
+  std::string text;        // normal form: "127.0.0.1:8080", "*:8080", "unix:/run/x.sock"
   bool loopback = false;   // only this machine reaches it (127/8, ::1, Unix socket)
 };
 
-// "host:port" with a numeric host, "localhost" (127.0.0.1) or "*" ([::]); "[::1]:8080";
-// "unix:path", relative to `folder`.
+// "host:port" with a numeric host, "localhost" (127.0.0.1) or "*" (IPv6 and IPv4); "[::1]:8080";
+// "unix:path", relative to `folder`; "systemd:name", as in a socket unit's FileDescriptorName.
 base::Result<ListenAddress> parse_listen_address(std::string_view text, const std::string& folder);
 
 // An IPv4 or IPv6 address in network order; IPv4 as IPv4-mapped, so that both compare alike.

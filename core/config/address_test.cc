@@ -19,7 +19,8 @@ TEST(ListenAddress, IsRead) {
       {"127.9.0.1:0", "127.9.0.1:0", true},
       {"0.0.0.0:80", "0.0.0.0:80", false},
       {"localhost:8080", "127.0.0.1:8080", true},
-      {"*:8080", "[::]:8080", false},
+      {"*:8080", "*:8080", false},
+      {"systemd:web", "systemd:web", false},
       {"[::1]:8080", "[::1]:8080", true},
       {"[::]:8080", "[::]:8080", false},
       {"[::ffff:127.0.0.1]:1", "[::ffff:127.0.0.1]:1", true},
@@ -37,10 +38,27 @@ TEST(ListenAddress, IsRead) {
 }
 
 TEST(ListenAddress, IsRefused) {
-  for (const char* text :
-       {"", ":", ":80", "8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536",
-        "127.0.0.1:-1", "127.0.0.1: 80", "::1:8080", "[127.0.0.1]:80", "[::1]", "[]:80",
-        "shop.example:80", "300.0.0.1:80", "127.1:80", "unix:", "http://127.0.0.1:80"})
+  for (const char* text : {"",
+                           ":",
+                           ":80",
+                           "8080",
+                           "127.0.0.1",
+                           "127.0.0.1:",
+                           "127.0.0.1:x",
+                           "127.0.0.1:65536",
+                           "127.0.0.1:-1",
+                           "127.0.0.1: 80",
+                           "::1:8080",
+                           "[127.0.0.1]:80",
+                           "[::1]",
+                           "[]:80",
+                           "shop.example:80",
+                           "300.0.0.1:80",
+                           "127.1:80",
+                           "unix:",
+                           "systemd:",
+                           "systemd:a b",
+                           "http://127.0.0.1:80"})
     EXPECT_FALSE(parse_listen_address(text, "/").ok()) << text;
   EXPECT_FALSE(parse_listen_address("unix:" + std::string(200, 'x'), "/").ok());
   EXPECT_FALSE(parse_listen_address(std::string("unix:a\0b", 8), "/").ok());

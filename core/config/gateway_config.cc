@@ -2,6 +2,7 @@
 #include "config/gateway_config.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <set>
 
@@ -83,7 +84,7 @@ class Loader {
       read_plugin_path(*server);
       read_messages(*server, checked->complaints);
       for (const std::string& address : server->strings("listen"))
-        add_listener("main", address, false, *server, "listen");
+        add_listener(Listener{"main", {}, false, 0, kSocketMode, {}}, address, *server, "listen");
     }
     for (const CheckedTable* listener : root.tables("listener")) read_listener(*listener);
     if (config_.listeners.empty())
@@ -132,22 +133,33 @@ class Loader {
     auto same_name = [&](const Listener& other) { return other.name == from.string("name"); };
     if (std::any_of(config_.listeners.begin(), config_.listeners.end(), same_name))
       from.complain("name", "there is another listener " + in_quotes(from.string("name")));
-    add_listener(from.string("name"), from.string("address"), from.boolean("proxy_protocol"), from,
-                 "address");
+    Listener listener{from.string("name"), {}, from.boolean("proxy_protocol"), 0, kSocketMode, {}};
+    listener.max_connections = static_cast<std::uint32_t>(from.integer("max_connections"));
+    if (!read_mode(from.string("mode"), listener.mode))
+      from.complain("mode", "is not a file's permissions, such as \"0660\"");
+    add_listener(std::move(listener), from.string("address"), from, "address");
   }
 
-  void add_listener(const std::string& name, const std::string& address, bool proxy_protocol,
-                    const CheckedTable& from, const char* key) {
+  static bool read_mode(const std::string& text, unsigned& out) {
+    const char* end = text.data() + text.size();
+    const auto [at, error] = std::from_chars(text.data(), end, out, 8);
+    return error == std::errc() && at == end && out <= 0777;
+  }
+
+  void add_listener(Listener listener, const std::string& address, const CheckedTable& from,
+                    const char* key) {
     auto parsed = parse_listen_address(address, config_.document->folder);
     if (!parsed) {
       from.complain(key, parsed.error());
       return;
     }
-    bool fixed = parsed->is_unix || parsed->port != 0;
+    bool fixed = parsed->is_unix || !parsed->inherited.empty() || parsed->port != 0;
     auto same_address = [&](const Listener& other) { return other.address.text == parsed->text; };
     if (fixed && std::any_of(config_.listeners.begin(), config_.listeners.end(), same_address))
       from.complain(key, parsed->text + " is listened on twice");
-    config_.listeners.push_back({name, *parsed, proxy_protocol, from.position_of(key)});
+    listener.address = *parsed;
+    listener.position = from.position_of(key);
+    config_.listeners.push_back(std::move(listener));
   }
 
   // The plugin's table in the document, with its [plugin.config].
@@ -229,6 +241,7 @@ class Loader {
     }
   }
 
+  static constexpr unsigned kSocketMode = 0660;
   static constexpr std::string_view kNameRule =
       "must be 1 to 64 letters, digits, dots, hyphens or underscores";
 

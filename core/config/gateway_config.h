@@ -23,7 +23,9 @@ namespace gw::config {
 struct Listener {
   std::string name;
   ListenAddress address;
-  bool proxy_protocol = false;  // each connection starts with a PROXY header, v1 or v2
+  bool proxy_protocol = false;        // each connection starts with a PROXY header, v1 or v2
+  std::uint32_t max_connections = 0;  // 0: as many as the process
+  unsigned mode = 0660;               // of a Unix socket's file
   settings::Position position;
 };
 

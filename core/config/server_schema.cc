@@ -153,7 +153,9 @@ void add_process_keys(Schema& out) {
 
 Schema listener_schema() {
   return {{key("name", Type::kString, std::nullopt), key("address", Type::kString, std::nullopt),
-           key("proxy_protocol", Type::kBoolean, node(false))}};
+           key("proxy_protocol", Type::kBoolean, node(false)),
+           bounded("max_connections", Type::kInteger, node(0), 0, 10000000),
+           key("mode", Type::kString, node("0660"))}};
 }
 
 Schema plugin_schema() {

@@ -27,10 +27,12 @@ class Counter {
 struct HttpMetrics {
   // Server side.
   Counter connections_accepted;
-  Counter connections_open;           // gauge
-  Counter connections_refused_total;  // by max_connections
-  Counter connections_refused_peer;   // by max_connections_per_peer
-  Counter accept_pauses;              // descriptors ran out
+  Counter connections_open;                  // gauge
+  Counter connections_refused_total;         // by max_connections
+  Counter connections_refused_peer;          // by max_connections_per_peer
+  Counter connections_refused_listener;      // by a listener's max_connections
+  Counter connections_refused_proxy_header;  // none, malformed, or too late
+  Counter accept_pauses;                     // descriptors ran out
   Counter requests;
   Counter requests_refused;    // malformed or over a limit: answered here
   Counter requests_timed_out;  // head or body too slow

@@ -2,7 +2,9 @@
 #include "http/request_reader.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
+#include <iterator>
 
 #include "http/canonical_path.h"
 #include "http/field_names.h"
@@ -288,9 +290,14 @@ bool Reader::put_in_own_fields() {
     if (!forwarded_host_ && !add("X-Forwarded-Host", out_.authority)) return false;
     const std::size_t colon = out_.authority.rfind(':');
     const bool has_port = colon != std::string_view::npos && !out_.authority.ends_with(']');
-    const std::string_view port = has_port                   ? out_.authority.substr(colon + 1)
-                                  : facts_.scheme == "https" ? "443"
-                                                             : "80";
+    char digits[5];
+    std::string_view port = facts_.scheme == "https" ? "443" : "80";
+    if (has_port) {
+      port = out_.authority.substr(colon + 1);
+    } else if (sender_.connected_port != 0) {
+      const auto end = std::to_chars(digits, std::end(digits), sender_.connected_port).ptr;
+      port = out_.fields.arena().copy({digits, static_cast<std::size_t>(end - digits)});
+    }
     if (!forwarded_port_ && !add("X-Forwarded-Port", port)) return false;
   }
   if (!add("Via", out_.minor == 0 ? "1.0 gateway" : "1.1 gateway")) return false;

@@ -15,9 +15,10 @@ namespace gw::http {
 
 // What the connection knows about the sender.
 struct Sender {
-  std::string_view address;   // of the socket's peer
-  bool trusted = false;       // its X-Forwarded-* and X-Request-Id count
-  std::string_view fresh_id;  // for a request without one; empty: no request ids
+  std::string_view address;          // of the socket's peer
+  bool trusted = false;              // its X-Forwarded-* and X-Request-Id count
+  std::uint16_t connected_port = 0;  // at the proxy in front; 0: not known
+  std::string_view fresh_id;         // for a request without one; empty: no request ids
 };
 
 struct RequestFacts {

@@ -23,13 +23,14 @@ constexpr std::size_t kMostEchoedTarget = 1024;
 static_assert(sizeof(ServerConnection) <= 512, "an idle connection must stay small");
 
 ServerConnection::ServerConnection(ServerConnections& owner, int fd, const net::Address& peer,
-                                   std::shared_ptr<const ListenerInfo> listener,
+                                   std::uint16_t port, std::shared_ptr<const ListenerInfo> listener,
                                    bool counted_per_peer)
     : owner_(&owner),
       listener_(std::move(listener)),
       peer_(peer),
+      client_port_(port),
       counted_per_peer_(counted_per_peer) {
-  stream_.adopt(owner.environment_.loop, fd, peer.kind == net::Address::Kind::kUnix, *this);
+  stream_.adopt(owner.environment_.loop, fd, listener_->unix_socket, *this);
   stream_.start_reading();
   start_timer(settings().limits.header_timeout_ms);
 }
@@ -201,6 +202,7 @@ void ServerConnection::take_request() {
   Sender sender;
   sender.address = t.peer_.address = peer_.host_text(t.address_);
   sender.trusted = settings().trusted && settings().trusted(sender.address);
+  sender.connected_port = client_port_;
   if (settings().request_id) sender.fresh_id = t.arena_.copy(owner_->fresh_request_id(id));
   const RequestFacts facts = read_request(t.parser_, t.text_.data, settings(), sender, *t.request_);
   t.peer_.client_address = facts.client_address;

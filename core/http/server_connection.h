@@ -115,7 +115,8 @@ class ServerConnection final : public net::StreamEvents {
     kClosing
   };
 
-  ServerConnection(ServerConnections& owner, int fd, const net::Address& peer,
+  // `port`: to which the client connected, as a PROXY header says; 0: not known.
+  ServerConnection(ServerConnections& owner, int fd, const net::Address& peer, std::uint16_t port,
                    std::shared_ptr<const ListenerInfo> listener, bool counted_per_peer);
   ~ServerConnection();
 
@@ -178,6 +179,7 @@ class ServerConnection final : public net::StreamEvents {
   net::Timer timer_;
   net::Address peer_;
   std::uint32_t dropped_bytes_ = 0;
+  std::uint16_t client_port_ = 0;
   Mode mode_ = Mode::kIdle;
   bool deferred_ = false;
   bool pumping_ = false;

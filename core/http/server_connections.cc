@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kSpareConnections = 1024;
 constexpr std::size_t kSpareTransactions = 256;
+constexpr std::uint64_t kComplaintMs = 1000;
 
 using HexPair = std::array<char, 2>;
 constexpr std::array<HexPair, 256> kHexPairs = [] {
@@ -38,27 +39,23 @@ std::string peer_key(const net::Address& peer) {
 
 }  // namespace
 
-ConnectionCount::Verdict ConnectionCount::take(const net::Address& peer, std::uint32_t max_total,
-                                               std::uint32_t max_per_peer) {
-  const std::uint64_t before = total_.fetch_add(1, std::memory_order_relaxed);
-  if (max_total != 0 && before >= max_total) {
-    total_.fetch_sub(1, std::memory_order_relaxed);
-    return Verdict::kTotal;
-  }
-  if (max_per_peer == 0 || peer.kind == net::Address::Kind::kUnix) return Verdict::kTaken;
-  const std::lock_guard lock(mutex_);
-  std::uint32_t& mine = peers_[peer_key(peer)];
-  if (mine >= max_per_peer) {
-    total_.fetch_sub(1, std::memory_order_relaxed);
-    return Verdict::kPeer;
-  }
-  ++mine;
-  return Verdict::kTaken;
+bool ConnectionCount::take(std::uint32_t most) {
+  if (total_.fetch_add(1, std::memory_order_relaxed) < most || most == 0) return true;
+  give();
+  return false;
 }
 
-void ConnectionCount::give(const net::Address& peer, bool per_peer) {
-  total_.fetch_sub(1, std::memory_order_relaxed);
-  if (!per_peer || peer.kind == net::Address::Kind::kUnix) return;
+bool ConnectionCount::take_peer(const net::Address& peer, std::uint32_t most) {
+  if (peer.kind == net::Address::Kind::kUnix) return true;
+  const std::lock_guard lock(mutex_);
+  std::uint32_t& mine = peers_[peer_key(peer)];
+  if (mine >= most) return false;
+  ++mine;
+  return true;
+}
+
+void ConnectionCount::give_peer(const net::Address& peer) {
+  if (peer.kind == net::Address::Kind::kUnix) return;
   const std::lock_guard lock(mutex_);
   const auto at = peers_.find(peer_key(peer));
   if (at != peers_.end() && --at->second == 0) peers_.erase(at);
@@ -82,6 +79,16 @@ struct ServerConnections::Listener {
     environment.metrics.accept_pauses.add();
   }
   static constexpr net::Acceptor::Events kEvents = {accepted, out_of_descriptors};
+  static constexpr ProxyEntrance::Events kEntranceEvents = {
+      [](void* self, int fd, const ProxyHeader& header, const net::Address& peer,
+         const Listening& its) {
+        const bool told = header.source.kind != net::Address::Kind::kNone;
+        static_cast<ServerConnections*>(self)->enter(fd, told ? header.source : peer,
+                                                     header.destination.port, its);
+      },
+      [](void* self, int fd, const char* problem, const net::Address& peer, const Listening& its) {
+        static_cast<ServerConnections*>(self)->turned_away(fd, peer, problem, its);
+      }};
 };
 
 ServerConnections::ServerConnections(const Environment& environment,
@@ -89,6 +96,7 @@ ServerConnections::ServerConnections(const Environment& environment,
     : environment_(environment),
       settings_(std::move(settings)),
       writer_(environment.clock),
+      entrance_(environment.loop, Listener::kEntranceEvents, this),
       spare_connections_(kSpareConnections),
       spare_transactions_(kSpareTransactions),
       hook_(
@@ -100,6 +108,7 @@ ServerConnections::ServerConnections(const Environment& environment,
 ServerConnections::~ServerConnections() {
   drained_ = nullptr;
   listeners_.clear();
+  entrance_.close_all();
   abort_all();
   // libuv lets go of the sockets later; the connections free themselves then.
   for (ServerConnection* connection = first_; connection != nullptr;) {
@@ -121,38 +130,84 @@ base::Status ServerConnections::add_listener(int fd, const ListenerInfo& info) {
   return base::Nothing{};
 }
 
-void ServerConnections::remove_listener(std::string_view name) {
-  std::erase_if(listeners_, [name](const auto& listener) { return listener->info->name == name; });
+void ServerConnections::remove_listener(std::uint32_t index) {
+  std::erase_if(listeners_,
+                [index](const auto& listener) { return listener->info->index == index; });
 }
 
 void ServerConnections::set_settings(std::shared_ptr<const ServerSettings> settings) {
   settings_ = std::move(settings);
 }
 
-void ServerConnections::accepted(int fd, const net::Address& peer,
-                                 const std::shared_ptr<const ListenerInfo>& info) {
-  const ServerLimits& limits = settings_->limits;
-  const auto verdict =
-      environment_.count.take(peer, limits.max_connections, limits.max_connections_per_peer);
-  if (verdict != ConnectionCount::Verdict::kTaken) {
-    (verdict == ConnectionCount::Verdict::kTotal ? environment_.metrics.connections_refused_total
-                                                 : environment_.metrics.connections_refused_peer)
-        .add();
-    refuse(fd);
-    return;
+void ServerConnections::accepted(int fd, const net::Address& peer, const Listening& info) {
+  if (!environment_.count.take(settings_->limits.max_connections)) {
+    environment_.metrics.connections_refused_total.add();
+    return refuse(fd, peer, *info, "max_connections");
+  }
+  if (!info->share->count.take(info->share->max_connections.load(std::memory_order_relaxed))) {
+    environment_.count.give();
+    environment_.metrics.connections_refused_listener.add();
+    return refuse(fd, peer, *info, "the listener's max_connections");
+  }
+  if (info->proxy_protocol) {
+    entrance_.admit(fd, peer, info, settings_->limits.header_timeout_ms);
+  } else {
+    enter(fd, peer, 0, info);
+  }
+}
+
+void ServerConnections::enter(int fd, const net::Address& client, std::uint16_t port,
+                              const Listening& info) {
+  const std::uint32_t most = settings_->limits.max_connections_per_peer;
+  if (most != 0 && !environment_.count.take_peer(client, most)) {
+    give_back(*info);
+    environment_.metrics.connections_refused_peer.add();
+    return refuse(fd, client, *info, "max_connections_per_peer");
   }
   environment_.metrics.connections_accepted.add();
   environment_.metrics.connections_open.add();
   ++open_;
-  ServerConnection* connection =
-      spare_connections_.make(*this, fd, peer, info, limits.max_connections_per_peer != 0);
+  ServerConnection* connection = spare_connections_.make(*this, fd, client, port, info, most != 0);
   connection->next_ = first_;
   if (first_ != nullptr) first_->previous_ = connection;
   first_ = connection;
 }
 
+void ServerConnections::turned_away(int fd, const net::Address& peer, const char* problem,
+                                    const Listening& info) {
+  give_back(*info);
+  ::close(fd);
+  if (problem == nullptr) return;
+  environment_.metrics.connections_refused_proxy_header.add();
+  char address[net::Address::kTextBytes];
+  complain("closed a connection from " + std::string(peer.host_text(address)) + " to listener " +
+           info->name + ": " + problem);
+}
+
+void ServerConnections::give_back(const ListenerInfo& info) {
+  environment_.count.give();
+  info.share->count.give();
+}
+
+// At most one line a second: who floods connections must not flood the log.
+void ServerConnections::complain(const std::string& what) {
+  const std::uint64_t now = environment_.loop.now_ms();
+  if (complained_ms_ != 0 && now - complained_ms_ < kComplaintMs) {
+    ++complaints_held_;
+    return;
+  }
+  complained_ms_ = now;
+  const std::uint64_t held = std::exchange(complaints_held_, 0);
+  environment_.log.warn(
+      "http", what + (held == 0 ? "" : " (and " + std::to_string(held) + " like it before)"));
+}
+
 // 503 in one attempt: a connection too many is not worth a buffer.
-void ServerConnections::refuse(int fd) {
+void ServerConnections::refuse(int fd, const net::Address& peer, const ListenerInfo& info,
+                               const char* limit) {
+  char address[net::Address::kTextBytes];
+  complain("refused a connection from " + std::string(peer.host_text(address)) + " to listener " +
+           info.name + ": " + limit + " is reached");
   base::Arena arena(environment_.loop.chunks());
   ResponseHead head(arena);
   head.status = 503;
@@ -191,7 +246,8 @@ void ServerConnections::run_deferred() {
 }
 
 void ServerConnections::closed(ServerConnection& connection) {
-  environment_.count.give(connection.peer_, connection.counted_per_peer_);
+  give_back(*connection.listener_);
+  if (connection.counted_per_peer_) environment_.count.give_peer(connection.peer_);
   environment_.metrics.connections_open.subtract();
   if (connection.deferred_) {
     ServerConnection** at = &deferred_;
@@ -209,6 +265,7 @@ void ServerConnections::drain(std::uint32_t deadline_ms, std::function<void()> d
   draining_ = true;
   drained_ = std::move(done);
   listeners_.clear();
+  entrance_.close_all();
   // A connection leaves the list only when its socket is closed, which is never inside this walk.
   for (ServerConnection* at = first_; at != nullptr; at = at->next_) at->drain();
   if (open_ == 0) deadline_ms = 0;

@@ -8,6 +8,7 @@
 // list and goes back when its answer is out.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -22,6 +23,7 @@
 #include "base/result.h"
 #include "http/head_writer.h"
 #include "http/metrics.h"
+#include "http/proxy_entrance.h"
 #include "http/server_settings.h"
 #include "http/transaction.h"
 #include "net/acceptor.h"
@@ -36,24 +38,33 @@ class ServerTransaction;
 // How many connections the whole process has; shared by its workers. [any thread]
 class ConnectionCount {
  public:
-  enum class Verdict { kTaken, kTotal, kPeer };
-  // Bounds of 0 do not bound. IPv6 peers count by /64; Unix peers only in the total.
-  Verdict take(const net::Address& peer, std::uint32_t max_total, std::uint32_t max_per_peer);
-  // `per_peer`: as it was taken.
-  void give(const net::Address& peer, bool per_peer);
+  // False: there are `most` already (0: no bound). What was taken must be given back.
+  bool take(std::uint32_t most);
+  void give() { total_.fetch_sub(1, std::memory_order_relaxed); }
+  // The same for one peer. IPv6 peers count by /64, Unix peers not at all.
+  bool take_peer(const net::Address& peer, std::uint32_t most);
+  void give_peer(const net::Address& peer);
   std::uint64_t total() const { return total_.load(std::memory_order_relaxed); }
 
  private:
   std::atomic<std::uint64_t> total_{0};
   std::mutex mutex_;
-  std::unordered_map<std::string, std::uint32_t> peers_;  // guarded by mutex_
+  std::unordered_map<std::string, std::uint32_t>
+      peers_;  // guarded by mutex_; of the open ones only
 };
 
-// As Transaction::peer() tells it.
+// A listener's connections on all workers. [any thread]
+struct ListenerShare {
+  std::atomic<std::uint32_t> max_connections{0};  // 0: no bound
+  ConnectionCount count;
+};
+
 struct ListenerInfo {
-  std::string name;
-  std::uint32_t index = 0;
+  std::string name;         // as Transaction::peer() tells it
+  std::uint32_t index = 0;  // likewise; unique among those of a process
   bool unix_socket = false;
+  bool proxy_protocol = false;  // every connection starts with a PROXY header
+  std::shared_ptr<ListenerShare> share = std::make_shared<ListenerShare>();
 };
 
 // One per worker, on its loop's thread. What it is given must outlive it.
@@ -76,7 +87,7 @@ class ServerConnections {
   // Owns the descriptor (net::ListenSocket::for_worker), also when it fails.
   base::Status add_listener(int fd, const ListenerInfo& info);
   // Stops accepting there; its connections stay.
-  void remove_listener(std::string_view name);
+  void remove_listener(std::uint32_t index);
   // For what comes after; running requests may see a mixture of the old and the new limits.
   void set_settings(std::shared_ptr<const ServerSettings> settings);
 
@@ -91,8 +102,15 @@ class ServerConnections {
   friend class ServerTransaction;
   struct Listener;
 
-  void accepted(int fd, const net::Address& peer, const std::shared_ptr<const ListenerInfo>& info);
-  void refuse(int fd);
+  using Listening = std::shared_ptr<const ListenerInfo>;
+
+  void accepted(int fd, const net::Address& peer, const Listening& info);
+  // The client is known: from the socket, or from its PROXY header.
+  void enter(int fd, const net::Address& client, std::uint16_t port, const Listening& info);
+  void turned_away(int fd, const net::Address& peer, const char* problem, const Listening& info);
+  void refuse(int fd, const net::Address& peer, const ListenerInfo& info, const char* limit);
+  void complain(const std::string& what);
+  void give_back(const ListenerInfo& info);
   void defer(ServerConnection& connection);
   void run_deferred();
   void closed(ServerConnection& connection);
@@ -104,6 +122,7 @@ class ServerConnections {
   std::shared_ptr<const ServerSettings> settings_;
   HeadWriter writer_;
   std::vector<std::unique_ptr<Listener>> listeners_;
+  ProxyEntrance entrance_;
   net::FreeList<ServerConnection> spare_connections_;
   net::FreeList<ServerTransaction> spare_transactions_;
   ServerConnection* first_ = nullptr;     // all connections
@@ -112,6 +131,8 @@ class ServerConnections {
   net::Timer drain_timer_;
   std::function<void()> drained_;
   std::uint64_t open_ = 0;
+  std::uint64_t complained_ms_ = 0;
+  std::uint64_t complaints_held_ = 0;
   std::uint64_t random_[2];
   bool draining_ = false;
 };

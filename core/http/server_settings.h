@@ -26,7 +26,7 @@ struct ServerLimits {
   std::uint32_t half_closed_timeout_ms = 5000;
   std::uint64_t max_drain_bytes = 64 * 1024;  // of an unwanted body, read to save the connection
   std::uint64_t max_stream_unsent_bytes = 64 * 1024;
-  std::uint32_t max_connections = 10000;       // of the process
+  std::uint32_t max_connections = 8192;        // of the process
   std::uint32_t max_connections_per_peer = 0;  // of the process; 0: no bound
   bool refuse_underscores = false;             // in field names: refuse (400), else drop
 };

@@ -215,7 +215,8 @@ class TestServer : TransactionHandler {
  public:
   using Handler = std::function<void(Transaction&)>;
 
-  explicit TestServer(Handler handler, const ServerSettings& settings = {})
+  explicit TestServer(Handler handler, const ServerSettings& settings = {},
+                      const ListenerInfo& listener = {.name = "main"})
       : handler_(std::move(handler)) {
     auto opened = net::ListenSocket::open("127.0.0.1:0");
     EXPECT_TRUE(opened.ok());
@@ -226,7 +227,7 @@ class TestServer : TransactionHandler {
           std::make_shared<const ServerSettings>(settings));
       auto fd = socket_->for_worker();
       EXPECT_TRUE(fd.ok());
-      EXPECT_TRUE(connections->add_listener(*fd, {"main", 0, false}).ok());
+      EXPECT_TRUE(connections->add_listener(*fd, listener).ok());
     });
   }
   ~TestServer() override {

@@ -38,7 +38,8 @@ void UpstreamConnection::connect(PoolEndpoint& endpoint, PoolCall& call, std::ui
     return;
   }
   const auto count = static_cast<std::uint32_t>(endpoint.addresses.size());
-  stream_.connect(pool_->loop_, endpoint.addresses[(endpoint.good + tried) % count], *this);
+  address_ = endpoint.addresses[(endpoint.good + tried) % count];
+  stream_.connect(pool_->loop_, address_, *this);
   // All addresses share the time that the call allows.
   start_timer(std::max<std::uint32_t>(1, call.target.connect_timeout_ms / count));
 }
@@ -259,7 +260,8 @@ void UpstreamConnection::finish_answer(std::string_view data, bool surplus) {
   PoolCall& call = *call_;
   // An answer before its request was whole, or with bytes behind it: the next one could be wrong.
   const bool reuse = keep_alive_ && call.request_sent && !surplus && !stream_.blocked() &&
-                     !stream_.broken() && !peer_ended_ && epoch_ == pool_->epoch_;
+                     !stream_.broken() && !peer_ended_ && epoch_ == pool_->epoch_ &&
+                     endpoint_->has(address_);
   call.answer_over = true;
   timer_.cancel();
   call.sink.on_body(data, true);

@@ -11,6 +11,7 @@ namespace gw::http {
 
 namespace {
 constexpr std::size_t kSpareCalls = 256;
+constexpr std::size_t kMostAddresses = 16;    // of a name: they share the time to connect
 constexpr std::size_t kMostEndpoints = 1024;  // above it, unused ones are forgotten
 }  // namespace
 
@@ -244,11 +245,9 @@ void Pool::resolve(PoolEndpoint& endpoint) {
           const net::Address address = net::Address::from_ip(text, endpoint.parts.port);
           if (address.kind != net::Address::Kind::kNone) found.push_back(address);
         }
-        if (!found.empty()) {
-          if (found != endpoint.addresses) endpoint.good = 0;
-          endpoint.addresses = std::move(found);
-          endpoint.resolved_ms = loop_.now_ms();
-        }
+        if (!found.empty()) set_addresses(endpoint, std::move(found));
+        // Also when it failed: what was known serves on, and the next look is as far away as ever.
+        endpoint.resolved_ms = loop_.now_ms();
         const auto finished = std::move(endpoint.resolution);  // lives to the end of this call
         if (!endpoint.addresses.empty()) return serve_waiting(endpoint);
         endpoint.pinned = true;
@@ -257,6 +256,18 @@ void Pool::resolve(PoolEndpoint& endpoint) {
         }
         endpoint.pinned = false;
       });
+}
+
+void Pool::set_addresses(PoolEndpoint& endpoint, std::vector<net::Address> found) {
+  if (found.size() > kMostAddresses) found.resize(kMostAddresses);
+  if (found == endpoint.addresses) return;
+  endpoint.good = 0;
+  endpoint.addresses = std::move(found);
+  for (UpstreamConnection* at = endpoint.idle; at != nullptr;) {
+    UpstreamConnection* next = at->next_idle_;
+    if (!endpoint.has(at->address_)) at->close();
+    at = next;
+  }
 }
 
 // A connection became free, or may be opened.

@@ -11,6 +11,7 @@
 // turn (Pool::defer). Sinks are called from events of the loop only.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -137,6 +138,7 @@ class UpstreamConnection final : public net::StreamEvents {
   HeadParser parser_;
   HeadText text_;
   BodyDecoder body_;
+  net::Address address_;  // of the peer; kNone: a Unix socket
   std::uint64_t epoch_ = 0;
   std::uint32_t tried_ = 0;
   std::uint8_t informational_ = 0;
@@ -161,6 +163,11 @@ struct PoolEndpoint {
   UpstreamConnection* idle = nullptr;  // the one used last on top
   CallList waiting;
   bool pinned = false;  // in use further up the stack: not to be forgotten
+
+  bool has(const net::Address& address) const {
+    return parts.unix_socket ||
+           std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+  }
 };
 
 class Pool final : public UpstreamPool {
@@ -172,6 +179,12 @@ class Pool final : public UpstreamPool {
                       UpstreamSink& sink) override;
   void close_idle() override;
 
+  // Made at its first use; null: not an address.
+  PoolEndpoint* endpoint(std::string_view address);
+  // What its name was resolved to, in the order in which they are tried. Connections to addresses
+  // that are no more are not used again.
+  void set_addresses(PoolEndpoint& endpoint, std::vector<net::Address> found);
+
  private:
   friend class PoolCall;
   friend class UpstreamConnection;
@@ -182,7 +195,6 @@ class Pool final : public UpstreamPool {
     }
   };
 
-  PoolEndpoint* endpoint(std::string_view address);
   void forget_unused_endpoints();
   void assign(PoolCall& call);
   void open_connection(PoolEndpoint& endpoint, PoolCall& call, std::uint32_t tried);

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "http/testing_support.h"
+#include "http/upstream_pool.h"
 
 namespace gw::http {
 namespace {
@@ -578,6 +579,49 @@ TEST_F(Upstream, NamesAreLookedUp) {
   peer.send("HTTP/1.1 204 N\r\n\r\n");
   ASSERT_TRUE(call.wait());
   EXPECT_EQ(204, call.status) << call.detail;
+}
+
+TEST_F(Upstream, AddressesOfANameAreTriedInTurnAndFollowed) {
+  UpstreamLimits limits;
+  limits.resolve_refresh_ms = 1000000;
+  const std::string name = "shop.invalid:" + std::to_string(service.port());
+  const auto port = static_cast<std::uint16_t>(service.port());
+  PoolEndpoint* endpoint = nullptr;
+  thread.run([&] {
+    auto its = std::make_unique<Pool>(thread.loop(), limits, &metrics);
+    endpoint = its->endpoint(name);
+    // Nobody listens at the first two.
+    its->set_addresses(
+        *endpoint, {net::Address::from_ip("127.0.0.2", port), net::Address::from_ip("::1", port),
+                    net::Address::from_ip("127.0.0.1", port)});
+    endpoint->resolved_ms = thread.loop().now_ms();
+    pool = std::move(its);
+  });
+  Call first(thread, *pool, name);
+  first.start();
+  Socket peer = service.accept();
+  ASSERT_TRUE(peer.receive_until("\r\n\r\n"));
+  peer.received.clear();
+  peer.send("HTTP/1.1 204 N\r\n\r\n");
+  ASSERT_TRUE(first.wait());
+  EXPECT_EQ(204, first.status) << first.detail;
+  EXPECT_EQ(3u, metrics.upstream_opened.value());
+
+  Call second(thread, *pool, name);
+  second.start();
+  ASSERT_TRUE(peer.receive_until("\r\n\r\n"));
+  // The name moves while the call is under way: its connection does not serve again.
+  thread.run([&] {
+    static_cast<Pool&>(*pool).set_addresses(*endpoint, {net::Address::from_ip("127.0.0.3", port)});
+  });
+  peer.send("HTTP/1.1 204 N\r\n\r\n");
+  ASSERT_TRUE(second.wait());
+  EXPECT_EQ(204, second.status);
+  EXPECT_FALSE(peer.receive_some());
+  Call third(thread, *pool, name);
+  third.start();
+  ASSERT_TRUE(third.wait());
+  EXPECT_EQ(UpstreamFailure::kRefused, third.failure);
 }
 
 TEST_F(Upstream, UnixSockets) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <utility>
 
@@ -23,20 +24,19 @@ base::Error failure(const std::string& text, std::string_view step, int error) {
   return {"cannot listen on " + text + ": " + std::string(step) + ": " + std::strerror(error)};
 }
 
-bool set(int fd, int level, int option) {
-  const int on = 1;
-  return setsockopt(fd, level, option, &on, sizeof on) == 0;
+bool set(int fd, int level, int option, int value = 1) {
+  return setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
 
 // A socket bound to the address, or -1 and errno.
-int bound_socket(const Address& address, bool share_port) {
+int bound_socket(const Address& address, bool dual, bool share_port) {
   sockaddr_storage target{};
   const socklen_t size = address.to_socket(target);
   const int fd = socket(target.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
   bool ok = set(fd, SOL_SOCKET, SO_REUSEADDR);
   if (ok && share_port) ok = set(fd, SOL_SOCKET, SO_REUSEPORT);
-  if (ok && target.ss_family == AF_INET6) ok = set(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+  if (ok && target.ss_family == AF_INET6) ok = set(fd, IPPROTO_IPV6, IPV6_V6ONLY, dual ? 0 : 1);
   // Accepted sockets inherit it: no call per connection.
   if (ok) ok = set(fd, IPPROTO_TCP, TCP_NODELAY);
   if (ok) ok = bind(fd, reinterpret_cast<const sockaddr*>(&target), size) == 0;
@@ -49,7 +49,15 @@ int bound_socket(const Address& address, bool share_port) {
   return fd;
 }
 
+bool has_ip6() {
+  const int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  close(fd);
+  return true;
+}
+
 Address resolve(const AddressParts& parts) {
+  if (parts.host == "*") return Address::from_ip(has_ip6() ? "::" : "0.0.0.0", parts.port);
   Address address = Address::from_ip(parts.host, parts.port);
   if (address.kind != Address::Kind::kNone) return address;
   addrinfo hints{};
@@ -91,7 +99,8 @@ base::Result<std::unique_ptr<ListenSocket>> ListenSocket::open(std::string_view 
   }
   std::unique_ptr<ListenSocket> socket(new ListenSocket);
   socket->text_ = address;
-  socket->unix_ = parts.unix_socket;
+  socket->unix_ = socket->shared_ = parts.unix_socket;
+  socket->dual_ = parts.host == "*";
   if (parts.unix_socket) socket->path_ = parts.host;
   const base::Status status = parts.unix_socket ? socket->open_unix(mode) : socket->open_tcp(parts);
   if (!status) return base::Error{status.error()};
@@ -104,11 +113,11 @@ base::Status ListenSocket::open_tcp(const AddressParts& parts) {
     return base::Error{"cannot listen on " + text_ + ": no such name"};
   }
   if (address_.port != 0) {
-    const int probe = bound_socket(address_, false);
+    const int probe = bound_socket(address_, dual_, false);
     if (probe < 0) return failure(text_, "bind", errno);
     close(probe);
   }
-  first_ = bound_socket(address_, true);
+  first_ = bound_socket(address_, dual_, true);
   if (first_ < 0) return failure(text_, "bind", errno);
   if (listen(first_, kBacklog) != 0) return failure(text_, "listen", errno);
   sockaddr_storage bound{};
@@ -118,8 +127,48 @@ base::Status ListenSocket::open_tcp(const AddressParts& parts) {
   }
   address_.port = Address::from_socket(reinterpret_cast<sockaddr*>(&bound), size).port;
   char text[Address::kTextBytes];
-  text_ = address_.text(text);
+  text_ = dual_ ? "*:" + std::to_string(address_.port) : std::string(address_.text(text));
   return base::Nothing{};
+}
+
+base::Result<std::unique_ptr<ListenSocket>> ListenSocket::adopt(int fd) {
+  const std::string name = "descriptor " + std::to_string(fd);
+  int type = 0;
+  int listens = 0;
+  socklen_t size = sizeof type;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0) return failure(name, "type", errno);
+  size = sizeof listens;
+  if (type != SOCK_STREAM || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 ||
+      listens == 0) {
+    return base::Error{"cannot listen on " + name + ": not a listening stream socket"};
+  }
+  sockaddr_storage bound{};
+  size = sizeof bound;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) != 0) {
+    return failure(name, "getsockname", errno);
+  }
+  std::unique_ptr<ListenSocket> socket(new ListenSocket);
+  socket->address_ = Address::from_socket(reinterpret_cast<sockaddr*>(&bound), size);
+  socket->unix_ = socket->address_.kind == Address::Kind::kUnix;
+  socket->shared_ = true;
+  if (!socket->unix_ && socket->address_.kind == Address::Kind::kNone) {
+    return base::Error{"cannot listen on " + name + ": neither IP nor Unix"};
+  }
+  char text[Address::kTextBytes];
+  socket->text_ = socket->address_.text(text);
+  if (socket->unix_) {
+    const auto* file = reinterpret_cast<const sockaddr_un*>(&bound);
+    const std::size_t room = size - offsetof(sockaddr_un, sun_path);
+    socket->text_ = "unix:" + std::string(file->sun_path, strnlen(file->sun_path, room));
+  } else if (!set(fd, IPPROTO_TCP, TCP_NODELAY)) {
+    return failure(name, "TCP_NODELAY", errno);
+  }
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+    return failure(name, "flags", errno);
+  socket->first_ = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (socket->first_ < 0) return failure(name, "dup", errno);
+  return socket;
 }
 
 base::Status ListenSocket::open_unix(unsigned mode) {
@@ -157,13 +206,13 @@ ListenSocket::~ListenSocket() {
 }
 
 base::Result<int> ListenSocket::for_worker() {
-  if (unix_) {
+  if (shared_) {
     const int fd = fcntl(first_, F_DUPFD_CLOEXEC, 3);
     if (fd < 0) return failure(text_, "dup", errno);
     return fd;
   }
   if (first_ >= 0) return std::exchange(first_, -1);
-  const int fd = bound_socket(address_, true);
+  const int fd = bound_socket(address_, dual_, true);
   if (fd < 0) return failure(text_, "bind", errno);
   if (listen(fd, kBacklog) != 0) {
     const int error = errno;

@@ -3,7 +3,7 @@
 // ListenSocket: one listening address of the process, and a descriptor of it for each worker. TCP:
 // every worker gets a socket of its own (SO_REUSEPORT: the kernel spreads connections), after a
 // probe without that option, so that another program on the same port is an error and not a silent
-// share. Unix: one socket, duplicated.
+// share. Unix, and inherited from the service manager: one socket, duplicated.
 #pragma once
 
 #include <cstdint>
@@ -20,18 +20,21 @@ namespace gw::net {
 // it.
 class ListenSocket {
  public:
-  // "127.0.0.1:8080", "[::1]:8080", "name:8080" (its first address), "unix:path"; port 0: the
-  // system chooses. A Unix socket file on which nobody answers is replaced. `mode`: the file's
-  // permissions.
+  // "127.0.0.1:8080", "[::1]:8080", "*:8080" (IPv6 and IPv4, where "[::]" is IPv6 alone),
+  // "name:8080" (its first address), "unix:path"; port 0: the system chooses. A Unix socket file on
+  // which nobody answers is replaced. `mode`: the file's permissions.
   static base::Result<std::unique_ptr<ListenSocket>> open(std::string_view address,
                                                           unsigned mode = 0660);
+  // A listening stream socket that somebody else opened (and, if it is a file, removes). `fd` stays
+  // the caller's.
+  static base::Result<std::unique_ptr<ListenSocket>> adopt(int fd);
   ~ListenSocket();
   ListenSocket(const ListenSocket&) = delete;
   ListenSocket& operator=(const ListenSocket&) = delete;
 
   // A listening descriptor, non-blocking, the caller's to close.
   base::Result<int> for_worker();
-  // With the port in force: "127.0.0.1:34567", "unix:run/admin.sock".
+  // With the port in force: "127.0.0.1:34567", "*:34567", "unix:run/admin.sock".
   const std::string& address() const { return text_; }
   bool unix_socket() const { return unix_; }
   std::uint16_t port() const { return address_.port; }
@@ -45,7 +48,9 @@ class ListenSocket {
   std::string path_;
   Address address_;
   bool unix_ = false;
-  int first_ = -1;  // not yet handed out (TCP), or the one that is duplicated (Unix)
+  bool dual_ = false;    // IPv4 too
+  bool shared_ = false;  // one socket for all workers
+  int first_ = -1;       // not yet handed out, or the one that is duplicated (shared_)
   std::uint64_t device_ = 0;
   std::uint64_t inode_ = 0;
 };

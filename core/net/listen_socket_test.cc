@@ -67,6 +67,54 @@ TEST(ListenSocket, WorkersShareAPortThatTheSystemChose) {
   }
 }
 
+// Can a client of that family connect to the port on loopback?
+bool reachable(int family, std::uint16_t port) {
+  const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_storage to{};
+  const socklen_t size =
+      Address::from_ip(family == AF_INET ? "127.0.0.1" : "::1", port).to_socket(to);
+  const bool ok = connect(fd, reinterpret_cast<sockaddr*>(&to), size) == 0;
+  close(fd);
+  return ok;
+}
+
+TEST(ListenSocket, StarIsBothFamilies) {
+  auto both = ListenSocket::open("*:0");
+  ASSERT_TRUE(both.ok()) << both.error();
+  EXPECT_EQ("*:" + std::to_string((*both)->port()), (*both)->address());
+  EXPECT_TRUE(reachable(AF_INET, (*both)->port()));
+  auto six = ListenSocket::open("[::]:0");
+  if (!six.ok()) return;  // no IPv6 here
+  EXPECT_TRUE(reachable(AF_INET6, (*both)->port()));
+  EXPECT_TRUE(reachable(AF_INET6, (*six)->port()));
+  EXPECT_FALSE(reachable(AF_INET, (*six)->port()));
+}
+
+TEST(ListenSocket, Adopts) {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_storage at{};
+  const socklen_t size = Address::from_ip("127.0.0.1", 0).to_socket(at);
+  ASSERT_EQ(0, bind(fd, reinterpret_cast<sockaddr*>(&at), size));
+  EXPECT_FALSE(ListenSocket::adopt(fd).ok()) << "it does not listen";
+  ASSERT_EQ(0, listen(fd, 5));
+  auto adopted = ListenSocket::adopt(fd);
+  ASSERT_TRUE(adopted.ok()) << adopted.error();
+  EXPECT_TRUE(reachable(AF_INET, (*adopted)->port()));
+  auto first = (*adopted)->for_worker();
+  auto second = (*adopted)->for_worker();
+  ASSERT_TRUE(first.ok() && second.ok());
+  EXPECT_NE(*first, *second);
+  EXPECT_NE(0, fcntl(*first, F_GETFL) & O_NONBLOCK);
+  EXPECT_NE(0, fcntl(*first, F_GETFD) & FD_CLOEXEC);
+  close(*first);
+  close(*second);
+  close(fd);
+  EXPECT_FALSE(ListenSocket::adopt(fd).ok());
+  const int datagrams = socket(AF_INET, SOCK_DGRAM, 0);
+  EXPECT_FALSE(ListenSocket::adopt(datagrams).ok());
+  close(datagrams);
+}
+
 TEST(ListenSocket, UnixFiles) {
   const std::string path = ::testing::TempDir() + "listen_socket_test.sock";
   unlink(path.c_str());

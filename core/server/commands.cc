@@ -25,7 +25,6 @@ class Rehearsal {
   Rehearsal(const std::string& path, base::Log log) : log_(std::move(log)) {
     auto config = config::load_file(path, load_options(), complaints_);
     if (config == nullptr) return;
-    complain_about_unsupported(*config, complaints_);
     host_.worker_count = config->server.workers;
     blueprint_ = plugin_host::draw(host_, libraries_, std::move(config), {}, complaints_);
   }

@@ -18,6 +18,8 @@ TEST(Descriptors, SaysWhenTheyAreTooFew) {
   const std::string text = descriptor_shortage(1024, 10000, 1);
   EXPECT_NE(text.find("20128"), std::string::npos) << text;
   EXPECT_NE(text.find("1024"), std::string::npos) << text;
+  EXPECT_NE(text.find("no more than 448 connections"), std::string::npos) << text;
+  EXPECT_EQ(affordable_connections(20, 8), 1u);
 }
 
 }  // namespace

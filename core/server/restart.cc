@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "server/listeners.h"
+
 namespace gw::server {
 
 namespace {
@@ -47,14 +49,20 @@ void differences(const Node& one, const Node* other, Found found) {
   }
 }
 
-bool same_listener(const config::Listener& a, const config::Listener& b) {
-  return a.name == b.name && a.address.text == b.address.text &&
-         a.proxy_protocol == b.proxy_protocol;
-}
-
-bool has(const std::vector<config::Listener>& all, const config::Listener& wanted) {
-  return std::any_of(all.begin(), all.end(),
-                     [&wanted](const auto& one) { return same_listener(one, wanted); });
+void complain_about_listeners(const config::GatewayConfig& running,
+                              const config::GatewayConfig& next, settings::Complaints& complaints) {
+  const bool opens = opens_to_others(running, next);
+  for (const config::Listener& listener : next.listeners) {
+    if (opens && !listener.address.loopback)
+      complaints.add(next.document->file, listener.position,
+                     "listener " + listener.address.text +
+                         " is the first that others can reach: needs a restart");
+    for (const config::Listener& other : running.listeners)
+      if (listener.address.is_unix && listener.address.text == other.address.text &&
+          listener.mode != other.mode)
+        complaints.add(next.document->file, listener.position,
+                       "the mode of " + listener.address.text + " has changed: needs a restart");
+  }
 }
 
 }  // namespace
@@ -62,14 +70,7 @@ bool has(const std::vector<config::Listener>& all, const config::Listener& wante
 void complain_about_restart(const config::GatewayConfig& running, const config::GatewayConfig& next,
                             settings::Complaints& complaints) {
   const std::string& file = next.document->file;
-  for (const config::Listener& listener : next.listeners)
-    if (!has(running.listeners, listener))
-      complaints.add(file, listener.position,
-                     "listener " + listener.address.text + " is new or changed: needs a restart");
-  for (const config::Listener& listener : running.listeners)
-    if (!has(next.listeners, listener))
-      complaints.add(file, {}, "listener " + listener.address.text + " is gone: needs a restart");
-
+  complain_about_listeners(running, next, complaints);
   const Entry* before = running.document->root.find("server");
   const Entry* after = next.document->root.find("server");
   if (after != nullptr)
@@ -86,14 +87,6 @@ void complain_about_restart(const config::GatewayConfig& running, const config::
                                    after == nullptr ? settings::Position{} : after->key_position,
                                    "[server] " + entry.key + " is gone: needs a restart");
                 });
-}
-
-void complain_about_unsupported(const config::GatewayConfig& config,
-                                settings::Complaints& complaints) {
-  for (const config::Listener& listener : config.listeners)
-    if (listener.proxy_protocol)
-      complaints.add(config.document->file, listener.position,
-                     "proxy_protocol is not supported by this version of the gateway");
 }
 
 }  // namespace gw::server

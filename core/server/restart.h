@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What of a configuration a running gateway cannot take over, and what none can serve.
+// What of a configuration a running gateway cannot take over.
 #pragma once
 
 #include "config/gateway_config.h"
@@ -8,14 +8,9 @@
 
 namespace gw::server {
 
-// Complains about every listener that was added, removed or changed, and every key of [server] that
-// is fixed at start and has another value now.
+// Complains about every key of [server] that is fixed at start and has another value now, and about
+// listeners that a reload cannot open: plugins that carry over have judged by whom they are reached.
 void complain_about_restart(const config::GatewayConfig& running, const config::GatewayConfig& next,
                             settings::Complaints& complaints);
-
-// Complains about what the configuration knows and the connections do not do: ignoring it would let
-// the gateway believe the wrong client address.
-void complain_about_unsupported(const config::GatewayConfig& config,
-                                settings::Complaints& complaints);
 
 }  // namespace gw::server

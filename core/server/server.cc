@@ -3,16 +3,16 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdint>
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "config/gateway_config.h"
-#include "net/listen_socket.h"
 #include "plugin_host/draw.h"
 #include "plugin_host/generations.h"
 #include "plugin_host/host_tables.h"
@@ -21,7 +21,9 @@
 #include "server/core_metrics.h"
 #include "server/descriptors.h"
 #include "server/http_settings.h"
+#include "server/listeners.h"
 #include "server/restart.h"
+#include "server/service_manager.h"
 #include "server/watchdog.h"
 #include "server/worker.h"
 
@@ -52,28 +54,19 @@ class Server {
 
  private:
   void check_descriptors() {
-    const std::string shortage = descriptor_shortage(
-        raise_descriptor_limit(), config_->server.max_connections, config_->server.workers);
+    descriptors_ = raise_descriptor_limit();
+    const std::string shortage =
+        descriptor_shortage(descriptors_, config_->server.max_connections, config_->server.workers);
     if (!shortage.empty()) log_.warn("gateway", shortage);
   }
 
   bool open_listeners() {
-    for (const config::Listener& listener : config_->listeners) {
-      std::error_code ignored;  // opening says what is wrong
-      if (listener.address.is_unix)
-        std::filesystem::create_directories(
-            std::filesystem::path(listener.address.path).parent_path(), ignored);
-      auto opened = net::ListenSocket::open(listener.address.text);
-      if (!opened) {
-        settings::Complaints complaints;
-        complaints.add(config_->document->file, listener.position, opened.error());
-        log_lines(complaints);
-        log_.flush();
-        return false;
-      }
-      sockets_.push_back(std::move(*opened));
-    }
-    return true;
+    settings::Complaints complaints;
+    opened_ = listeners_.prepare(*config_, complaints);
+    if (complaints.empty()) return true;
+    log_lines(complaints);
+    log_.flush();
+    return false;
   }
 
   void start_workers() {
@@ -94,7 +87,11 @@ class Server {
   }
 
   std::shared_ptr<const http::ServerSettings> shared_settings() const {
-    return std::make_shared<http::ServerSettings>(server_settings(config_));
+    auto settings = std::make_shared<http::ServerSettings>(server_settings(config_));
+    settings->limits.max_connections =
+        std::min(settings->limits.max_connections,
+                 affordable_connections(descriptors_, config_->server.workers));
+    return settings;
   }
 
   void watch_signals() {
@@ -127,21 +124,39 @@ class Server {
 
   void listen() {
     if (ending_ > 0) return;
-    for (std::size_t i = 0; i < sockets_.size(); ++i) {
-      const http::ListenerInfo info{config_->listeners[i].name, static_cast<std::uint32_t>(i),
-                                    sockets_[i]->unix_socket()};
-      for (auto& worker : workers_) {
-        auto fd = sockets_[i]->for_worker();
-        if (!fd) return fail(fd.error());
-        worker->loop().post([this, &worker, fd = *fd, info] {
-          if (auto listens = worker->listen(fd, info); !listens)
-            main_.post([this, why = listens.error()] { fail(why); });
-        });
-      }
-      const char* scheme = sockets_[i]->unix_socket() ? "" : "http://";
-      log_.info("gateway", "listening on " + (scheme + sockets_[i]->address()));
-    }
+    activate_listeners(std::move(opened_));
+    if (ending_ > 0) return;
+    serving_ = true;
     log_.info("gateway", "serving");
+    tell_service_manager(kReady);
+  }
+
+  void activate_listeners(Listeners::Set next) {
+    listeners_.activate(
+        std::move(next), [this](const Listeners::One& one) { listen_on(one); },
+        [this](const Listeners::One& one) {
+          for (auto& worker : workers_)
+            worker->loop().post(
+                [&worker, index = one.info.index] { worker->stop_listening(index); });
+          log_.info("gateway", "no longer listening on " + one.shown());
+        });
+  }
+
+  void listen_on(const Listeners::One& one) {
+    for (auto& worker : workers_) {
+      auto fd = one.socket->for_worker();
+      if (!fd) return cannot_listen(fd.error());
+      worker->loop().post([this, &worker, fd = *fd, info = one.info] {
+        if (auto listens = worker->listen(fd, info); !listens)
+          main_.post([this, why = listens.error()] { cannot_listen(why); });
+      });
+    }
+    log_.info("gateway", "listening on " + one.shown());
+  }
+
+  void cannot_listen(const std::string& why) {
+    if (!serving_) return fail(why);
+    log_.error("gateway", why);
   }
 
   // One reload at a time; asked for during one, another follows it.
@@ -152,29 +167,34 @@ class Server {
       return;
     }
     log_.info("gateway", "reloading " + path_);
+    tell_service_manager_of_reload();
     reload_again_ = false;
     settings::Complaints complaints;
     ConfigPointer next = config::load_file(path_, load_options(), complaints);
     if (next != nullptr) {
       complain_about_restart(*config_, *next, complaints);
-      complain_about_unsupported(*next, complaints);
     }
     plugin_host::Blueprint blueprint;
     if (next != nullptr && complaints.empty())
       blueprint = plugin_host::draw(host_, libraries_, next, generations_->running(), complaints);
+    Listeners::Set listening;
+    if (complaints.empty()) listening = listeners_.prepare(*next, complaints);
     if (!complaints.empty()) {
       log_lines(complaints);
       return reloaded(Reason{"the configuration is not acceptable"});
     }
     reloading_ = true;
+    opened_ = std::move(listening);
     generations_->activate(std::move(blueprint), [this, next](base::Result<std::uint64_t> number) {
       reloading_ = false;
+      Listeners::Set opened = std::exchange(opened_, {});
       if (!number) return reloaded(Reason{number.error()});
       config_ = next;
       log_.set_level(config_->server.log_level);
       for (auto& worker : workers_)
         worker->loop().post(
             [&worker, settings = shared_settings()] { worker->set_settings(settings); });
+      if (ending_ == 0) activate_listeners(std::move(opened));
       reloaded(std::nullopt);
     });
   }
@@ -182,6 +202,7 @@ class Server {
   using Reason = std::optional<std::string>;
   void reloaded(const Reason& refused) {
     metrics_->reloaded(!refused);
+    tell_service_manager(kReady);
     if (refused) {
       log_.error("gateway", "reload refused: " + *refused + "; generation " +
                                 std::to_string(generations_->active()) + " goes on");
@@ -208,6 +229,7 @@ class Server {
 
   // Ends with end_generations, when no worker has a connection any more.
   void begin_drain(std::uint32_t deadline_ms) {
+    tell_service_manager(kStopping);
     connections_left_ = workers_.size();
     for (auto& worker : workers_) {
       worker->loop().post([this, &worker, deadline_ms] {
@@ -245,7 +267,8 @@ class Server {
   base::HealthRegistry health_;
   http::ConnectionCount count_;
   net::Loop main_;
-  std::vector<std::unique_ptr<net::ListenSocket>> sockets_;
+  Listeners listeners_;
+  Listeners::Set opened_;  // not yet listened on
   plugin_host::Host host_{log_, clock_, registry_, health_};
   plugin_host::Libraries libraries_{log_, plugin_host::host_tables()};
   std::vector<std::unique_ptr<Worker>> workers_;
@@ -255,7 +278,9 @@ class Server {
   std::unique_ptr<net::SignalWatch> hangup_;
   std::vector<std::unique_ptr<net::SignalWatch>> ends_;
   std::size_t connections_left_ = 0;
-  int ending_ = 0;  // how often it was asked for
+  std::uint64_t descriptors_ = 0;  // that the process may open
+  int ending_ = 0;                 // how often it was asked for
+  bool serving_ = false;
   bool reloading_ = false;
   bool reload_again_ = false;
   bool failed_ = false;
@@ -266,7 +291,6 @@ class Server {
 ExitCode serve(const std::string& config_path) {
   settings::Complaints complaints;
   ConfigPointer config = config::load_file(config_path, load_options(), complaints);
-  if (config != nullptr) complain_about_unsupported(*config, complaints);
   if (!complaints.empty()) {
     std::cerr << complaints.text();
     return kFailure;

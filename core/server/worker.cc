@@ -46,6 +46,10 @@ base::Status Worker::listen(int fd, const http::ListenerInfo& listener) {
   return connections_.add_listener(fd, listener);
 }
 
+void Worker::stop_listening(std::uint32_t index) {
+  connections_.remove_listener(index);
+}
+
 void Worker::set_settings(std::shared_ptr<const http::ServerSettings> settings) {
   connections_.set_settings(std::move(settings));
 }

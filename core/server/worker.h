@@ -49,6 +49,8 @@ class Worker {
 
   // [worker] Owns the descriptor.
   base::Status listen(int fd, const http::ListenerInfo& listener);
+  // [worker] Its connections stay.
+  void stop_listening(std::uint32_t index);
   // [worker] For what comes after.
   void set_settings(std::shared_ptr<const http::ServerSettings> settings);
   // [worker] No new connections; `done` once, when none is left, at the latest a moment after the
