@@ -136,7 +136,7 @@ class Loader {
     Listener listener{from.string("name"), {}, from.boolean("proxy_protocol"), 0, kSocketMode, {}};
     listener.max_connections = static_cast<std::uint32_t>(from.integer("max_connections"));
     if (!read_mode(from.string("mode"), listener.mode))
-      from.complain("mode", "is not a file's permissions, such as \"0660\"");
+      from.complain("mode", "must be a file's permissions in octal, such as \"0660\"");
     add_listener(std::move(listener), from.string("address"), from, "address");
   }
 

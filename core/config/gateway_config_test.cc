@@ -111,10 +111,12 @@ https_only = true
 [[listener]]
 name = "admin"
 address = "unix:run/admin.sock"
+mode = "0600"
 [[listener]]
 name = "proxied"
 address = "127.0.0.1:3"
 proxy_protocol = true
+max_connections = 7
 [[plugin]]
 name = "a"
 file = "a.so"
@@ -144,7 +146,10 @@ filters = ["a"]
   EXPECT_EQ(config->listeners[1].address.text, "[::1]:2");
   EXPECT_EQ(config->listeners[1].name, "main");
   EXPECT_EQ(config->listeners[2].address.path, "/etc/gw/run/admin.sock");
+  EXPECT_EQ(config->listeners[2].mode, 0600u);
   EXPECT_TRUE(config->listeners[3].proxy_protocol);
+  EXPECT_EQ(config->listeners[3].max_connections, 7u);
+  EXPECT_EQ(config->listeners[3].mode, 0660u);
   EXPECT_NE(config->plugin("a")->config, nullptr);
   EXPECT_EQ(config->plugin("b"), nullptr);
   const PipelineConfig& pipeline = config->pipelines[0];
@@ -157,6 +162,21 @@ TEST(GatewayConfig, NoResponseHeadersAtAll) {
   std::string text = kSmallest;
   text.insert(text.find("[[plugin]]"), "response_headers = []\n");
   EXPECT_THAT(load(text)->server.response_headers, IsEmpty());
+}
+
+TEST(GatewayConfig, AFilesModeIsOctal) {
+  for (const char* mode : {"", "0o600", "688", "01777", "rw", "-1", "600 "}) {
+    const auto complaints = complaints_about(
+        std::string("[[listener]]\nname = \"a\"\naddress = \"unix:x\"\nmode = \"") + mode + R"("
+[[plugin]]
+name = "a"
+file = "a.so"
+[[pipeline]]
+filters = ["a"]
+)");
+    EXPECT_THAT(complaints, ElementsAre(HasSubstr("4:1: \"mode\": must be a file's permissions")))
+        << mode;
+  }
 }
 
 TEST(GatewayConfig, ComplainsAboutEverythingAtOnce) {

@@ -290,12 +290,14 @@ filters = ["echo"]
                          r"no more than 104 connections")
         port = int(limited.wait_log(r"listening on http://127.0.0.1:(\d+)").group(1))
         limited.wait_log("serving")
-        held = [socket.create_connection(("127.0.0.1", port)) for _ in range(104)]
-        for one in held:
-            self.addCleanup(one.close)
-        harness.wait_for("the limit", lambda: b" 503 " in harness.raw_request(port, b""))
-        held[0].sendall(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
-        self.assertTrue(held[0].recv(100).startswith(b"HTTP/1.1 200"))
+        for _ in range(104):
+            held = http.client.HTTPConnection("127.0.0.1", port, timeout=harness.DEADLINE_S)
+            self.addCleanup(held.close)
+            held.request("GET", "/x")  # answered: it is counted
+            self.assertEqual(held.getresponse().read()[:1], b"{")
+        self.assertIn(b" 503 ", harness.raw_request(port, b""))
+        held.request("GET", "/x")
+        self.assertEqual(held.getresponse().status, 200)
         self.assertEqual(limited.stop(), 0)
 
 
