@@ -42,10 +42,8 @@ QueuePart::~QueuePart() {
 
 void QueuePart::make_redis_store() {
   RedisStore::Events events;
-  if (home()) {
-    events.on_up = [this](const std::string& version) { on_store_up(version); };
-    events.on_down = [this](std::string_view reason) { on_store_down(reason); };
-  }
+  events.on_up = [this](const std::string& version) { on_store_up(version); };
+  events.on_down = [this](std::string_view reason) { on_store_down(reason); };
   auto store = std::make_unique<RedisStore>(shared_.context, worker_, shared_.scripts, measures_,
                                             shared_.settings.redis, std::move(events));
   redis_ = store.get();
@@ -80,10 +78,10 @@ void QueuePart::start() {
   patience_.start(worker_, kStartPatienceMs, [this] { started(); });
 }
 
-void QueuePart::started() {
+void QueuePart::started(gw_status status, std::string_view message) {
   if (std::exchange(started_, true)) return;
   patience_.cancel();
-  shared_.context.started();
+  shared_.context.started(status, message);
 }
 
 void QueuePart::tick() {
@@ -108,12 +106,17 @@ void QueuePart::check_subscriber() {
 }
 
 void QueuePart::on_store_up(const std::string& version) {
+  hub_->store_up();
+  if (home()) say_up(version);
+}
+
+void QueuePart::say_up(const std::string& version) {
   const Context& context = shared_.context;
   std::string details = "{\"version\":";
   append_json_string(details, version.empty() ? "unknown" : version);
   context.health("redis", GW_UP, details + "}");
   context.log(GW_INFO, "connected to Redis " + version);
-  told_down_ = false;
+  told_down_.clear();
   measures_.connected(true);
   bring_settings();
   started();
@@ -138,13 +141,21 @@ void QueuePart::bring_settings() {
 }
 
 void QueuePart::on_store_down(std::string_view reason) {
+  hub_->store_down();
+  if (home()) say_down(reason);
+}
+
+void QueuePart::say_down(std::string_view reason) {
   std::string details = "{\"error\":";
   append_json_string(details, reason);
   shared_.context.health("redis", GW_DOWN, details + "}");
-  if (!std::exchange(told_down_, true))
-    shared_.context.log(
-        GW_WARN, "Redis is not reachable: " + std::string(reason) + "; trying again and again");
+  if (told_down_ != reason) {
+    told_down_ = reason;
+    shared_.context.log(GW_WARN,
+                        "Redis does not serve: " + told_down_ + "; trying again and again");
+  }
   measures_.connected(false);
+  if (reason == kNeedsHashTag) return started(GW_ERROR, reason);
   started();
 }
 

@@ -73,10 +73,12 @@ class QueuePart : private StoreEvents {
   void tick();
   void check_subscriber();
   void on_store_up(const std::string& version);
+  void say_up(const std::string& version);
   void bring_settings();
   void on_store_down(std::string_view reason);
+  void say_down(std::string_view reason);
   void on_message(std::string_view payload);
-  void started();
+  void started(gw_status status = GW_OK, std::string_view message = {});
   void on_admitted(std::span<const std::string_view> users) override;
   void on_stream_closed(std::span<const std::string_view> users) override;
   bool home() const { return index_ == 0; }
@@ -96,7 +98,8 @@ class QueuePart : private StoreEvents {
   Timer scheduler_, patience_;
   std::uint32_t ticks_ = 0;
   std::optional<std::uint64_t> told_version_;  // of another gateway's settings
-  bool started_ = false, configured_ = false, told_down_ = false;
+  bool started_ = false, configured_ = false;
+  std::string told_down_;  // the reason last logged; empty while the store is there
 };
 
 }  // namespace gw::queue

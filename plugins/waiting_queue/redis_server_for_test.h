@@ -26,9 +26,12 @@ using Reply = std::unique_ptr<redisReply, ReplyFree>;
 
 class RedisServer {
  public:
-  static bool installed() { return std::system("command -v redis-server >/dev/null 2>&1") == 0; }
+  static bool installed(const std::string& program = "redis-server") {
+    return std::system(("command -v " + program + " >/dev/null 2>&1").c_str()) == 0;
+  }
 
-  explicit RedisServer(std::vector<std::string> more = {}) : more_(std::move(more)) {
+  explicit RedisServer(std::vector<std::string> more = {}, std::string program = "redis-server")
+      : more_(std::move(more)), program_(std::move(program)) {
     char name[] = "/tmp/gateway-redis-XXXXXX";
     folder_ = mkdtemp(name);
     start();
@@ -44,7 +47,7 @@ class RedisServer {
 
   void start() {
     std::vector<std::string> words = {
-        "redis-server", "--port", "0",     "--unixsocket", socket(),    "--save",        "",
+        program_,       "--port", "0",     "--unixsocket", socket(),    "--save",        "",
         "--appendonly", "no",     "--dir", folder_,        "--logfile", folder_ + "/log"};
     words.insert(words.end(), more_.begin(), more_.end());
     std::vector<char*> arguments;
@@ -106,6 +109,7 @@ class RedisServer {
   }
 
   std::vector<std::string> more_;
+  std::string program_;
   std::string folder_;
   pid_t pid_ = -1;
   std::unique_ptr<redisContext, ContextFree> context_;
