@@ -343,9 +343,9 @@ end
 
 local function operation(user, what, id) return #user .. ':' .. user .. ':' .. what .. ':' .. id end
 
--- The answers given before to these operations, false for those not known.
+-- The answers given before to these operations, false for those not known; and whether there are such.
 local function earlier_answers(operations)
-  local answers = {}
+  local answers, unknown = {}, false
   for i = 1, #operations do answers[i] = false end
   for page = 1, 2 do
     if page_sizes[page] > 0 then
@@ -353,7 +353,8 @@ local function earlier_answers(operations)
       for i = 1, #operations do answers[i] = answers[i] or num(found[i]) or false end
     end
   end
-  return answers
+  for i = 1, #operations do unknown = unknown or not answers[i] end
+  return answers, unknown
 end
 
 -- `pairs`: operation, answer, ...

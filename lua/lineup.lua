@@ -18,9 +18,13 @@ if not ticket then
   save_repairs()
   return redis.error_reply('UNREADY tickets in the queue are being put right')
 end
-save_clock()
 local page = turn_page()
-local answers = earlier_answers(operations)
+local answers, unanswered = earlier_answers(operations)
+if not unanswered then
+  save_repairs()
+  return answers
+end
+save_clock()
 local _, inside = admitted_among(users)
 local places = waiting > 0 and call('ZMSCORE', WAIT, unpack(users)) or {}
 local news = {}                            -- all who were admitted

@@ -106,7 +106,7 @@ void QueuePart::check_subscriber() {
 }
 
 void QueuePart::on_store_up(const std::string& version) {
-  hub_->store_up();
+  own_store(true);
   if (home()) say_up(version);
 }
 
@@ -141,8 +141,25 @@ void QueuePart::bring_settings() {
 }
 
 void QueuePart::on_store_down(std::string_view reason) {
-  hub_->store_down();
+  own_store(false);
   if (home()) say_down(reason);
+}
+
+void QueuePart::own_store(bool up) {
+  own_up_ = up;
+  tell_streams();
+  if (!home()) return;
+  for (std::uint32_t i = 1; i < shared_.context.worker_count(); ++i)
+    shared_.context.post<QueuePart>(i, [up](QueuePart& part) { part.home_store(up); });
+}
+
+void QueuePart::home_store(bool up) {
+  home_up_ = up;
+  tell_streams();
+}
+
+void QueuePart::tell_streams() {
+  own_up_&& home_up_ ? hub_->store_up() : hub_->store_down();
 }
 
 void QueuePart::say_down(std::string_view reason) {

@@ -77,6 +77,10 @@ class QueuePart : private StoreEvents {
   void bring_settings();
   void on_store_down(std::string_view reason);
   void say_down(std::string_view reason);
+  // Streams are on hold while this worker's store is away, or the home worker's: it asks every second.
+  void own_store(bool up);
+  void home_store(bool up);
+  void tell_streams();
   void on_message(std::string_view payload);
   void started(gw_status status = GW_OK, std::string_view message = {});
   void on_admitted(std::span<const std::string_view> users) override;
@@ -99,6 +103,7 @@ class QueuePart : private StoreEvents {
   std::uint32_t ticks_ = 0;
   std::optional<std::uint64_t> told_version_;  // of another gateway's settings
   bool started_ = false, configured_ = false;
+  bool own_up_ = false, home_up_ = true;
   std::string told_down_;  // the reason last logged; empty while the store is there
 };
 

@@ -118,6 +118,7 @@ void RedisConnection::connect(const std::string& address) {
     return;
   }
   redis_ = redis;
+  session_ = nullptr;
   if (options_.address.tls && !secure()) {
     std::string reason = "TLS: " + last_tls_error();
     redisAsyncFree(std::exchange(redis_, nullptr));
@@ -153,7 +154,10 @@ bool RedisConnection::secure() {
       X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), host_.c_str()) == 1 ||
       (SSL_set1_host(tls, host_.c_str()) == 1 && SSL_set_tlsext_host_name(tls, host_.c_str()) == 1);
   ERR_clear_error();
-  if (named && redisInitiateSSL(&redis_->c, tls) == REDIS_OK) return true;
+  if (named && redisInitiateSSL(&redis_->c, tls) == REDIS_OK) {
+    session_ = tls;
+    return true;
+  }
   SSL_free(tls);
   return false;
 }
@@ -229,11 +233,18 @@ void RedisConnection::write() {
   writing_ = false;
 }
 
+std::string RedisConnection::reason_of(const redisAsyncContext* redis) const {
+  if (session_ != nullptr)
+    if (long result = SSL_get_verify_result(session_); result != X509_V_OK)
+      return std::string("certificate verify failed: ") + X509_verify_cert_error_string(result);
+  return redis->err != 0 ? redis->errstr : "closed";
+}
+
 void RedisConnection::on_connected(const redisAsyncContext* redis, int status) {
   auto* self = static_cast<RedisConnection*>(redis->data);
   if (status != REDIS_OK) {
     self->redis_ = nullptr;  // hiredis frees it
-    self->lost(redis->errstr);
+    self->lost(self->reason_of(redis));
     return;
   }
   if (redis->c.connection_type == REDIS_CONN_TCP)
@@ -248,7 +259,7 @@ void RedisConnection::on_disconnected(const redisAsyncContext* redis, int) {
   self->redis_ = nullptr;
   if (std::exchange(self->hopping_, false)) return self->resolve();
   std::string reason = std::exchange(self->reason_, {});
-  if (reason.empty()) reason = redis->err != 0 ? redis->errstr : "closed";
+  if (reason.empty()) reason = self->reason_of(redis);
   self->lost(reason);
 }
 

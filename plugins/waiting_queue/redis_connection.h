@@ -110,6 +110,8 @@ class RedisConnection {
   bool asks_sentinel() const { return !options_.address.master.empty() && !next_; }
   void connect(const std::string& address);
   bool secure();
+  // Why the connection ended; a certificate that was refused is not in hiredis' own words.
+  std::string reason_of(const redisAsyncContext* redis) const;
   void attach();
   void hop(RedisHost host);
   void on_master(const redisReply* reply);
@@ -144,6 +146,7 @@ class RedisConnection {
   std::optional<RedisHost> next_;  // where a sentinel or a server of the cluster sent us
   std::uint32_t hops_ = 0;
   bool hopping_ = false;
+  SSL* session_ = nullptr;  // hiredis' own, of this connection
   std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> tls_{nullptr, &SSL_CTX_free};
   std::uint64_t connecting_since_ns_ = 0;
   std::uint32_t failures_ = 0;
