@@ -57,6 +57,7 @@ void QueuePart::make_subscriber() {
     subscriber_->subscribe(shared_.scripts.channel());
   };
   events.on_message = [this](std::string_view payload) { on_message(payload); };
+  events.on_subscribed = [this] { catch_up(); };
   subscriber_ = std::make_unique<RedisConnection>(shared_.context, worker_, shared_.settings.redis,
                                                   std::move(events));
 }
@@ -95,6 +96,12 @@ void QueuePart::tick() {
     measures_.standing(census);
     measures_.work(census);
   });
+}
+
+// Who was admitted while nobody listened is found now, and not only when the wheel comes by.
+void QueuePart::catch_up() {
+  for (std::uint32_t i = 0; i < shared_.context.worker_count(); ++i)
+    shared_.context.post<QueuePart>(i, [](QueuePart& part) { part.hub_->catch_up(); });
 }
 
 // Some gateway's tick says something every second: when others are served and we hear nothing, our

@@ -64,7 +64,7 @@ class QueuePart : private StoreEvents {
  private:
   static constexpr std::uint32_t kTickMs = 1000;
   static constexpr std::uint32_t kStartPatienceMs = 1000;
-  static constexpr std::uint32_t kSilenceMs = 10'000;
+  static constexpr std::uint32_t kSilenceMs = 4'000;
   static constexpr std::uint32_t kTicksPerSettings = 5;
 
   void make_redis_store();
@@ -72,6 +72,7 @@ class QueuePart : private StoreEvents {
   void connect();
   void tick();
   void check_subscriber();
+  void catch_up();
   void on_store_up(const std::string& version);
   void say_up(const std::string& version);
   void bring_settings();

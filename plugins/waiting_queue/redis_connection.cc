@@ -392,7 +392,10 @@ void RedisConnection::on_push(redisAsyncContext*, void* data, void* user_data) {
   }
   if (is_error(reply)) return self->drop(text_of(reply));
   self->proven();
-  if (reply->elements == 3 && text_of(reply->element[0]) == "message" && self->events_.on_message)
+  if (reply->elements != 3) return;
+  std::string_view kind = text_of(reply->element[0]);
+  if (kind == "subscribe" && self->events_.on_subscribed) self->events_.on_subscribed();
+  if (kind == "message" && self->events_.on_message)
     self->events_.on_message(text_of(reply->element[2]));
 }
 

@@ -72,6 +72,7 @@ class RedisConnection {
     std::function<void()> on_ready;
     std::function<void(std::string_view reason)> on_lost;  // also when an attempt to connect failed
     std::function<void(std::string_view payload)> on_message;
+    std::function<void()> on_subscribed;  // from now on messages come
   };
 
   RedisConnection(Context context, Worker worker, const RedisOptions& options, Events events);

@@ -52,8 +52,9 @@ RedisStore::RedisStore(Context context, Worker worker, const Scripts& scripts, M
       measures_(measures),
       options_(options),
       events_(std::move(events)),
-      connection_(context, worker, options,
-                  {[this] { probe(); }, [this](std::string_view reason) { down(reason); }, {}}) {
+      connection_(
+          context, worker, options,
+          {[this] { probe(); }, [this](std::string_view reason) { down(reason); }, {}, {}}) {
   turn_ =
       Ticket(tables.turn->create(
                  worker_.raw(), [](void* self) { static_cast<RedisStore*>(self)->flush(); }, this),

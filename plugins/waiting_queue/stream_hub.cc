@@ -243,8 +243,11 @@ void StreamHub::store_down() {
 }
 
 void StreamHub::store_up() {
-  if (!std::exchange(down_, false)) return;
-  go_round();
+  if (std::exchange(down_, false)) go_round();
+}
+
+void StreamHub::catch_up() {
+  if (!down_) go_round();
 }
 
 // Tells everybody in small steps, so that the loop does not stand still for a crowd.
@@ -263,8 +266,8 @@ void StreamHub::round_step() {
       ++told;
       if (down_) {
         hold(stream);
-      } else if (stream->held) {
-        stream->due = true;
+      } else {
+        stream->due |= stream->held;
         users.push_back(stream->user->first);
       }
     }

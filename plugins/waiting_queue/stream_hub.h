@@ -51,6 +51,8 @@ class StreamHub {
   // The store is away, or back. A store that is back within kPatienceMs was never away.
   void store_down();
   void store_up();
+  // News may have been missed: everybody is looked up, and told if admitted.
+  void catch_up();
 
   std::size_t size() const { return size_; }
 
