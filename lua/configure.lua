@@ -1,14 +1,15 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- A gateway that starts brings its settings; those in force are kept here, so that gateways with different
 -- settings cannot disagree.
--- KEYS     1-8 common
+-- KEYS     1-10 common
 -- ARGV     1-7 common, 8 version of the settings; -1: only if there are none yet
 -- Returns  {capacity, duration ms, version} that are in force from now on
 -- Atomic   because of two gateways that start together the same one must win everywhere.
-local mine, theirs = num(ARGV[8]), num(redis.call('HGET', STATE, 'version'))
+local mine, theirs = num(ARGV[8]), num(call('HGET', STATE, 'version'))
+save_repairs()
 if not theirs or mine >= theirs then
   mine = math.max(mine, 0)
-  redis.call('HSET', STATE, 'capacity', ARGV[2], 'duration', ARGV[3], 'version', mine)
+  call('HSET', STATE, 'capacity', ARGV[2], 'duration', ARGV[3], 'version', mine)
   return {num(ARGV[2]), num(ARGV[3]), mine}
 end
 return {capacity, duration, theirs}

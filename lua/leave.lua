@@ -1,27 +1,25 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Takes a user out, on its own wish.
--- KEYS     1-8 common, 9 queue:op:...
--- ARGV     1-7 common, 8 "admitted" or "waiting", 9 user
+-- KEYS     1-10 common
+-- ARGV     1-7 common, 8 "admitted" or "waiting", 9 user, 10 operation id
 -- Returns  {1 when there was something to take, promoted}
 -- Atomic   because the slot that becomes free goes to the first in line in the same step.
-local user, operation = ARGV[9], KEYS[9]
-local earlier = num(redis.call('GET', operation))
+local user, mark = ARGV[9], operation(ARGV[9], ARGV[8], ARGV[10])
+local page = turn_page()
+save_repairs()
+local earlier = earlier_answers({mark})[1]
 if earlier then return {earlier, 0} end
 
 save_clock()
-settle(user)
 local removed, promoted = 0, {}
-if ARGV[8] == 'admitted' then
-  if is_admitted(user) then
-    drop_admitted(user)
-    removed = 1
-    expire(CHUNK)
-    promoted = promote(CHUNK)
-  end
-elseif redis.call('ZSCORE', WAIT, user) then
-  drop_waiting(user)
-  removed = 1
+local inside = settle(user)
+if ARGV[8] == 'waiting' then
+  removed = drop_waiting({user})
+elseif inside then
+  removed = drop_admitted({user})
+  expire(CHUNK)
+  promoted = promote(CHUNK)
 end
-redis.call('SET', operation, removed, 'PX', 60000)
+remember_answers(page, {mark, removed})
 publish('A', promoted)
 return {removed, #promoted}

@@ -1,27 +1,40 @@
 -- SPDX-License-Identifier: Apache-2.0
--- Says where users stand: for a status call, a gated call, and for open streams in batches.
--- KEYS     1-8 common
--- ARGV     1-7 common, 8 "1": renew the admission of those admitted, 9... users
+-- Says where users stand: for status calls, gated calls, and open streams.
+-- KEYS     1-10 common
+-- ARGV     1-7 common, 8 a digit for each user, "1": renew the admission if there is one, 9... users
 -- Returns  {waiting in all, standing, position, standing, position, ...}: 0 neither, 1 waiting, 2 admitted
 -- Atomic   because a renewal must not revive an admission that expired in between, and because standing
 --          and position must belong together.
-local answer = {0}
-for i = 9, #ARGV do
-  local user = ARGV[i]
+local users = {unpack(ARGV, 9)}
+local valid = admitted_among(users)
+local renewing, others = {}, {}
+for i, user in ipairs(users) do
+  if not valid[user] then
+    others[#others + 1] = user
+  elseif string.byte(ARGV[8], i) == 49 then
+    renewing[#renewing + 1] = user
+  end
+end
+renew(renewing)
+local ends = settle_leases(others)
+
+local answer, present, present_ends, other = {0}, {}, {}, 0
+for i, user in ipairs(users) do
   local standing, position = ABSENT, 0
-  if is_admitted(user) then
+  if valid[user] then
     standing = ADMITTED
-    if ARGV[8] == '1' then renew(user) end
   else
-    settle_lease(user)
-    local rank = redis.call('ZRANK', WAIT, user)
+    other = other + 1
+    local rank = waiting > 0 and call('ZRANK', WAIT, user)
     if rank then
       standing, position = WAITING, rank + 1
-      hear(user)
+      present[#present + 1] = user
+      present_ends[#present] = ends[other]
     end
   end
-  answer[#answer + 1] = standing
-  answer[#answer + 1] = position
+  answer[2 * i], answer[2 * i + 1] = standing, position
 end
-answer[1] = redis.call('ZCARD', WAIT)
+hear(present, present_ends)
+save_repairs()
+answer[1] = waiting
 return answer

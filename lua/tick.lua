@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The scheduler's step, about once a second from one gateway; harmless when run twice.
--- KEYS     1-8 common
+-- KEYS     1-10 common
 -- ARGV     1-7 common, 8 most expiries, drops and promotions in this call
 -- Returns  {waiting, admitted, expired, dropped, promoted, repaired, capacity, queue clock ms}
 -- Atomic   because a slot that becomes free must go to the first in line, not to whoever comes between.
@@ -9,57 +9,59 @@ local LIMIT = num(ARGV[8])
 local HINT_LIFE_MS = 60000
 
 local function drop_leases()
-  local due = redis.call('ZRANGEBYSCORE', LEASE, '-inf', text(now), 'LIMIT', 0, LIMIT)
-  local count = 0
-  for _, user in ipairs(due) do
-    if redis.call('ZSCORE', WAIT, user) then count = count + 1 end
-    drop_waiting(user)
-  end
-  return count
+  if leases == 0 then return 0 end
+  return drop_waiting(call('ZRANGEBYSCORE', LEASE, '-inf', now, 'LIMIT', 0, LIMIT))
 end
 
 -- Walks a piece of the hash: enters into the index what it lacks, follows renewals made elsewhere, ends
 -- waiting of those who are admitted.
 local function sweep()
-  local cursor = redis.call('HGET', STATE, 'sweep') or '0'
-  if not cursor:match('^%d+$') then cursor = '0' end
-  local page = redis.call('HSCAN', USERS, cursor, 'COUNT', CHUNK)
-  local repaired = 0
-  for i = 1, #page[2], 2 do
-    local user, value = page[2][i], page[2][i + 1]
-    local known = num(redis.call('ZSCORE', EXPIRY, user))
-    local renewed = renewal_of(user, value)
-    if not known then
-      redis.call('ZADD', EXPIRY, text(renewed or now), user)
-      repaired = repaired + 1
-    elseif renewed and renewed > known + 1000 then
-      redis.call('ZADD', EXPIRY, text(renewed), user)
-      repaired = repaired + 1
+  local cursor = call('HGET', STATE, 'sweep') or '0'
+  if not cursor:match('^%d+$') or #cursor > 19 then cursor = '0' end
+  local page = call('HSCAN', USERS, cursor, 'COUNT', CHUNK)
+  local users = {}
+  for i = 1, #page[2], 2 do users[#users + 1] = page[2][i] end
+  call('HSET', STATE, 'sweep', page[1])
+  for first = 1, #users, CHUNK do
+    local some, scores = {unpack(users, first, math.min(first + CHUNK - 1, #users))}, {}
+    local known = call('ZMSCORE', EXPIRY, unpack(some))
+    for i, user in ipairs(some) do
+      local indexed = known_renewal(known[i])
+      local renewed = renewal_of(user, page[2][2 * (first + i - 1)])
+      if not indexed or (renewed and renewed > indexed + 1000) then
+        scores[#scores + 1], scores[#scores + 2] = renewed or now, user
+        repaired = repaired + 1
+      end
     end
-    if redis.call('ZSCORE', WAIT, user) and is_admitted(user) then
-      drop_waiting(user)
-      repaired = repaired + 1
+    if #scores > 0 then call('ZADD', EXPIRY, unpack(scores)) end
+    if waiting > 0 then
+      local places, valid, both = call('ZMSCORE', WAIT, unpack(some)), admitted_among(some), {}
+      for i, user in ipairs(some) do
+        if places[i] and valid[user] then both[#both + 1] = user end
+      end
+      repaired = repaired + drop_waiting(both)
     end
   end
-  redis.call('HSET', STATE, 'sweep', page[1])
-  return repaired
 end
 
 -- Another program may have put someone in below the hint: it is forgotten now and then.
 local function forget_hint()
-  local since = num(redis.call('HGET', STATE, 'hinted'))
-  if not hint or (since and now < since + HINT_LIFE_MS) then return end
-  redis.call('HDEL', STATE, 'hint', 'hinted')
+  local since = num(call('HGET', STATE, 'hinted'))
+  if not hint or (since and since <= now and now < since + HINT_LIFE_MS) then return end
+  call('HDEL', STATE, 'hint', 'hinted')
   hint = nil
 end
 
+mend_tickets()
 save_clock()
-local repaired = sweep()
+turn_page()
+sweep()
 forget_hint()
 local expired = expire(LIMIT)
 local dropped = drop_leases()
 local promoted = promote(LIMIT)
+repaired = repaired + math.max(0, num(state[7]) or 0)
+if state[7] then call('HDEL', STATE, 'repaired') end
 publish('A', promoted)
-local waiting, admitted = redis.call('ZCARD', WAIT), redis.call('HLEN', USERS)
-redis.call('PUBLISH', ARGV[1], string.format('S%d:%d:%d', waiting, admitted, capacity))
+redis.pcall('PUBLISH', ARGV[1], string.format('S%d:%d:%d', waiting, admitted, capacity))
 return {waiting, admitted, expired, dropped, #promoted, repaired, capacity, now}

@@ -31,8 +31,8 @@ class Measures {
   void admissions(std::size_t users) { add(admissions_, static_cast<double>(users)); }
   void connected(bool up) { set(up_, up ? 1 : 0); }
 
-  static constexpr const char* kScripts[] = {"lineup", "look", "leave",
-                                             "away",   "tick", "configure"};
+  static constexpr const char* kScripts[] = {"lineup", "look",      "leave", "away",
+                                             "tick",   "configure", "probe"};
 
  private:
   static void add(gw_cell* cell, double value = 1) { tables.metrics->add(cell, value); }

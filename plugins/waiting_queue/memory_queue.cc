@@ -88,8 +88,9 @@ void MemoryQueue::settle(std::string_view user) {
 void MemoryQueue::hear(std::string_view user) {
   auto found = waiting_.find(user);
   if (found == waiting_.end()) return;
-  if (found->second.lease)
-    set_lease(*found, clock_ + static_cast<std::int64_t>(rules_.presence_ms));
+  const auto presence = static_cast<std::int64_t>(rules_.presence_ms);
+  if (found->second.lease && *found->second.lease < clock_ + presence)
+    set_lease(*found, clock_ + presence + presence / 8);
   if (std::exchange(found->second.away, false)) eligible_.emplace(found->second.ticket, &*found);
 }
 
@@ -225,9 +226,13 @@ Answer MemoryQueue::run(Operation operation, std::string_view user, std::string_
   return answer;
 }
 
-Place MemoryQueue::look(std::string_view user, std::uint64_t wall_ms) {
+std::vector<Place> MemoryQueue::look(std::span<const std::string_view> users,
+                                     std::uint64_t wall_ms) {
   look_at_clock(wall_ms);
-  return place_of(user, false);
+  for (std::string_view user : users) settle_lease(user);
+  std::vector<Place> places;
+  for (std::string_view user : users) places.push_back(place_of(user, false));
+  return places;
 }
 
 void MemoryQueue::away(std::span<const std::string_view> users, std::uint64_t wall_ms) {

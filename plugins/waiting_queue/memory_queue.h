@@ -39,7 +39,7 @@ class MemoryQueue {
 
   Answer run(Operation operation, std::string_view user, std::string_view operation_id,
              std::uint64_t wall_ms);
-  Place look(std::string_view user, std::uint64_t wall_ms);
+  std::vector<Place> look(std::span<const std::string_view> users, std::uint64_t wall_ms);
   void away(std::span<const std::string_view> users, std::uint64_t wall_ms);
   Census tick(std::uint64_t wall_ms);
 

@@ -38,11 +38,27 @@ uses = ["request.id", "trace.id"]
 [config.store]
 type = "string"
 default = "redis://${REDIS_IP:localhost}:6379"
-doc = "Who keeps the queue: memory (this process alone), redis://[user:password@]host[:port][/db] or unix:/path[?db=n]."
+doc = "Who keeps the queue: memory (this process alone), redis://[user:password@]host[:port][/db], redis+sentinel://host[:port],.../master[?db=n], redis+cluster://host[:port],..., each as rediss for TLS, or unix:/path[?db=n]."
 [config.password]
 type = "string"
 default = "${REDIS_PW:}"
 doc = "Password for Redis, in place of one in `store`."
+[config.sentinel_password]
+type = "string"
+default = ""
+doc = "Password for the sentinels, if they want one."
+[config.tls_ca]
+type = "string"
+default = ""
+doc = "With rediss: a file of the authorities that may have signed the server's certificate (PEM); empty: the system's."
+[config.tls_certificate]
+type = "string"
+default = ""
+doc = "With rediss: our own certificate (PEM), if the server asks for one."
+[config.tls_key]
+type = "string"
+default = ""
+doc = "The key of tls_certificate (PEM)."
 [config.key_prefix]
 type = "string"
 default = ""
@@ -100,7 +116,7 @@ doc = "Which calls renew an admission: gated ones, or any with a token."
 [config.coexist]
 type = "boolean"
 default = false
-doc = "A gateway of the original runs on the same Redis: no leases."
+doc = "A gateway of the original runs on the same Redis: no leases, no longest stay."
 [config.gated]
 type = "boolean"
 default = true

@@ -42,10 +42,8 @@ QueuePart::~QueuePart() {
 
 void QueuePart::make_redis_store() {
   RedisStore::Events events;
-  if (home()) {
-    events.on_up = [this](const std::string& version) { on_store_up(version); };
-    events.on_down = [this](std::string_view reason) { on_store_down(reason); };
-  }
+  events.on_up = [this](const std::string& version) { on_store_up(version); };
+  events.on_down = [this](std::string_view reason) { on_store_down(reason); };
   auto store = std::make_unique<RedisStore>(shared_.context, worker_, shared_.scripts, measures_,
                                             shared_.settings.redis, std::move(events));
   redis_ = store.get();
@@ -59,6 +57,7 @@ void QueuePart::make_subscriber() {
     subscriber_->subscribe(shared_.scripts.channel());
   };
   events.on_message = [this](std::string_view payload) { on_message(payload); };
+  events.on_subscribed = [this] { catch_up(); };
   subscriber_ = std::make_unique<RedisConnection>(shared_.context, worker_, shared_.settings.redis,
                                                   std::move(events));
 }
@@ -80,10 +79,10 @@ void QueuePart::start() {
   patience_.start(worker_, kStartPatienceMs, [this] { started(); });
 }
 
-void QueuePart::started() {
+void QueuePart::started(gw_status status, std::string_view message) {
   if (std::exchange(started_, true)) return;
   patience_.cancel();
-  shared_.context.started();
+  shared_.context.started(status, message);
 }
 
 void QueuePart::tick() {
@@ -99,6 +98,12 @@ void QueuePart::tick() {
   });
 }
 
+// Who was admitted while nobody listened is found now, and not only when the wheel comes by.
+void QueuePart::catch_up() {
+  for (std::uint32_t i = 0; i < shared_.context.worker_count(); ++i)
+    shared_.context.post<QueuePart>(i, [](QueuePart& part) { part.hub_->catch_up(); });
+}
+
 // Some gateway's tick says something every second: when others are served and we hear nothing, our
 // connection is dead without knowing it.
 void QueuePart::check_subscriber() {
@@ -108,12 +113,17 @@ void QueuePart::check_subscriber() {
 }
 
 void QueuePart::on_store_up(const std::string& version) {
+  own_store(true);
+  if (home()) say_up(version);
+}
+
+void QueuePart::say_up(const std::string& version) {
   const Context& context = shared_.context;
   std::string details = "{\"version\":";
   append_json_string(details, version.empty() ? "unknown" : version);
   context.health("redis", GW_UP, details + "}");
   context.log(GW_INFO, "connected to Redis " + version);
-  told_down_ = false;
+  told_down_.clear();
   measures_.connected(true);
   bring_settings();
   started();
@@ -138,13 +148,38 @@ void QueuePart::bring_settings() {
 }
 
 void QueuePart::on_store_down(std::string_view reason) {
+  own_store(false);
+  if (home()) say_down(reason);
+}
+
+void QueuePart::own_store(bool up) {
+  own_up_ = up;
+  tell_streams();
+  if (!home()) return;
+  for (std::uint32_t i = 1; i < shared_.context.worker_count(); ++i)
+    shared_.context.post<QueuePart>(i, [up](QueuePart& part) { part.home_store(up); });
+}
+
+void QueuePart::home_store(bool up) {
+  home_up_ = up;
+  tell_streams();
+}
+
+void QueuePart::tell_streams() {
+  own_up_&& home_up_ ? hub_->store_up() : hub_->store_down();
+}
+
+void QueuePart::say_down(std::string_view reason) {
   std::string details = "{\"error\":";
   append_json_string(details, reason);
   shared_.context.health("redis", GW_DOWN, details + "}");
-  if (!std::exchange(told_down_, true))
-    shared_.context.log(
-        GW_WARN, "Redis is not reachable: " + std::string(reason) + "; trying again and again");
+  if (told_down_ != reason) {
+    told_down_ = reason;
+    shared_.context.log(GW_WARN,
+                        "Redis does not serve: " + told_down_ + "; trying again and again");
+  }
   measures_.connected(false);
+  if (reason == kNeedsHashTag) return started(GW_ERROR, reason);
   started();
 }
 

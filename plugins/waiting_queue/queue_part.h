@@ -64,7 +64,7 @@ class QueuePart : private StoreEvents {
  private:
   static constexpr std::uint32_t kTickMs = 1000;
   static constexpr std::uint32_t kStartPatienceMs = 1000;
-  static constexpr std::uint32_t kSilenceMs = 10'000;
+  static constexpr std::uint32_t kSilenceMs = 4'000;
   static constexpr std::uint32_t kTicksPerSettings = 5;
 
   void make_redis_store();
@@ -72,11 +72,18 @@ class QueuePart : private StoreEvents {
   void connect();
   void tick();
   void check_subscriber();
+  void catch_up();
   void on_store_up(const std::string& version);
+  void say_up(const std::string& version);
   void bring_settings();
   void on_store_down(std::string_view reason);
+  void say_down(std::string_view reason);
+  // Streams are on hold while this worker's store is away, or the home worker's: it asks every second.
+  void own_store(bool up);
+  void home_store(bool up);
+  void tell_streams();
   void on_message(std::string_view payload);
-  void started();
+  void started(gw_status status = GW_OK, std::string_view message = {});
   void on_admitted(std::span<const std::string_view> users) override;
   void on_stream_closed(std::span<const std::string_view> users) override;
   bool home() const { return index_ == 0; }
@@ -96,7 +103,9 @@ class QueuePart : private StoreEvents {
   Timer scheduler_, patience_;
   std::uint32_t ticks_ = 0;
   std::optional<std::uint64_t> told_version_;  // of another gateway's settings
-  bool started_ = false, configured_ = false, told_down_ = false;
+  bool started_ = false, configured_ = false;
+  bool own_up_ = false, home_up_ = true;
+  std::string told_down_;  // the reason last logged; empty while the store is there
 };
 
 }  // namespace gw::queue

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "redis_connection.h"
 
+#include <hiredis/hiredis_ssl.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
 #include <algorithm>
+#include <charconv>
 
 namespace gw::queue {
 namespace {
@@ -25,6 +30,26 @@ std::string version_in(const redisReply* reply) {
   for (std::size_t i = 0; i + 1 < reply->elements; i += 2)
     if (text_of(reply->element[i]) == "version") return std::string(text_of(reply->element[i + 1]));
   return {};
+}
+
+// "10.0.0.1:6379", "[::1]:6379" or "::1:6379"; nothing when it is not of that form.
+std::optional<RedisHost> read_endpoint(std::string_view text) {
+  std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  RedisHost host;
+  std::string_view port = text.substr(colon + 1), name = text.substr(0, colon);
+  auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), host.port);
+  if (error != std::errc() || end != port.data() + port.size()) return std::nullopt;
+  if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
+  host.name = name;
+  return host;
+}
+
+std::string last_tls_error() {
+  char text[256] = "unknown";
+  if (unsigned long code = ERR_get_error(); code != 0) ERR_error_string_n(code, text, sizeof text);
+  ERR_clear_error();
+  return text;
 }
 
 }  // namespace
@@ -57,31 +82,33 @@ void RedisConnection::resolve() {
   connecting_since_ns_ = context_.monotonic_ns();
   clock_.start(
       worker_, kCheckMs, [this] { check_time(); }, kCheckMs);
-  if (!options_.address.unix_path.empty()) {
-    connect({});
-    return;
-  }
+  const RedisAddress& address = options_.address;
+  if (!address.unix_path.empty() && !next_) return connect({});
+  host_ = next_ ? next_->name : address.hosts[failures_ % address.hosts.size()].name;
   auto done = [](void* user, gw_status status, const gw_str* addresses, std::uint32_t count) {
     auto* self = static_cast<RedisConnection*>(user);
     self->resolution_.release();
     if (status != GW_OK || count == 0) {
       self->lost("its name does not resolve");
     } else {
-      self->connect(std::string(view(addresses[self->failures_ % count])));
+      const std::size_t hosts = std::max<std::size_t>(1, self->options_.address.hosts.size());
+      const std::size_t turn = self->failures_ / hosts;
+      self->connect(std::string(view(addresses[turn % count])));
     }
   };
-  resolution_ =
-      Ticket(tables.resolve->resolve(worker_.raw(), str(options_.address.host), done, this),
-             tables.resolve->cancel);
+  resolution_ = Ticket(tables.resolve->resolve(worker_.raw(), str(host_), done, this),
+                       tables.resolve->cancel);
   if (resolution_.get() == nullptr) lost("its name does not resolve");
 }
 
 void RedisConnection::connect(const std::string& address) {
   redisOptions options = {};
+  const std::vector<RedisHost>& hosts = options_.address.hosts;
   if (address.empty()) {
     REDIS_OPTIONS_SET_UNIX(&options, options_.address.unix_path.c_str());
   } else {
-    REDIS_OPTIONS_SET_TCP(&options, address.c_str(), options_.address.port);
+    REDIS_OPTIONS_SET_TCP(&options, address.c_str(),
+                          next_ ? next_->port : hosts[failures_ % hosts.size()].port);
   }
   redisAsyncContext* redis = redisAsyncConnectWithOptions(&options);
   if (redis == nullptr || redis->err != 0) {
@@ -91,7 +118,48 @@ void RedisConnection::connect(const std::string& address) {
     return;
   }
   redis_ = redis;
+  session_ = nullptr;
+  if (options_.address.tls && !secure()) {
+    std::string reason = "TLS: " + last_tls_error();
+    redisAsyncFree(std::exchange(redis_, nullptr));
+    return lost(reason);
+  }
   attach();
+}
+
+// The server's certificate must be signed by a known authority and name the host.
+bool RedisConnection::secure() {
+  const RedisAddress& address = options_.address;
+  if (tls_ == nullptr) {
+    std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> made(SSL_CTX_new(TLS_client_method()),
+                                                      &SSL_CTX_free);
+    SSL_CTX* context = made.get();
+    if (context == nullptr) return false;
+    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+    const int trusted = address.tls_ca.empty() ? SSL_CTX_set_default_verify_paths(context)
+                                               : SSL_CTX_load_verify_locations(
+                                                     context, address.tls_ca.c_str(), nullptr);
+    if (trusted != 1) return false;
+    if (!address.tls_certificate.empty() &&
+        (SSL_CTX_use_certificate_chain_file(context, address.tls_certificate.c_str()) != 1 ||
+         SSL_CTX_use_PrivateKey_file(context, address.tls_key.c_str(), SSL_FILETYPE_PEM) != 1))
+      return false;
+    tls_ = std::move(made);
+  }
+  SSL* tls = SSL_new(tls_.get());
+  if (tls == nullptr) return false;
+  // A literal address is matched as such and sent in no SNI.
+  const bool named =
+      X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), host_.c_str()) == 1 ||
+      (SSL_set1_host(tls, host_.c_str()) == 1 && SSL_set_tlsext_host_name(tls, host_.c_str()) == 1);
+  ERR_clear_error();
+  if (named && redisInitiateSSL(&redis_->c, tls) == REDIS_OK) {
+    session_ = tls;
+    return true;
+  }
+  SSL_free(tls);
+  return false;
 }
 
 void RedisConnection::attach() {
@@ -165,25 +233,33 @@ void RedisConnection::write() {
   writing_ = false;
 }
 
+std::string RedisConnection::reason_of(const redisAsyncContext* redis) const {
+  if (session_ != nullptr)
+    if (long result = SSL_get_verify_result(session_); result != X509_V_OK)
+      return std::string("certificate verify failed: ") + X509_verify_cert_error_string(result);
+  return redis->err != 0 ? redis->errstr : "closed";
+}
+
 void RedisConnection::on_connected(const redisAsyncContext* redis, int status) {
   auto* self = static_cast<RedisConnection*>(redis->data);
   if (status != REDIS_OK) {
     self->redis_ = nullptr;  // hiredis frees it
-    self->lost(redis->errstr);
+    self->lost(self->reason_of(redis));
     return;
   }
   if (redis->c.connection_type == REDIS_CONN_TCP)
     redisEnableKeepAlive(const_cast<redisContext*>(&redis->c));
   self->want(self->watched_ & ~static_cast<std::uint32_t>(GW_FD_WRITE));
   self->state_ = State::kGreeting;
-  self->greet(Step::kHello);
+  self->greet(self->asks_sentinel() ? Step::kSentinelAuth : Step::kHello);
 }
 
 void RedisConnection::on_disconnected(const redisAsyncContext* redis, int) {
   auto* self = static_cast<RedisConnection*>(redis->data);
   self->redis_ = nullptr;
+  if (std::exchange(self->hopping_, false)) return self->resolve();
   std::string reason = std::exchange(self->reason_, {});
-  if (reason.empty()) reason = redis->err != 0 ? redis->errstr : "closed";
+  if (reason.empty()) reason = self->reason_of(redis);
   self->lost(reason);
 }
 
@@ -193,7 +269,13 @@ void RedisConnection::greet(Step step) {
   Command command;
   std::string database = std::to_string(address.database);
   std::string_view user = address.user.empty() ? std::string_view("default") : address.user;
-  if (step == Step::kHello) {
+  if (step == Step::kSentinelAuth) {
+    if (address.sentinel_password.empty()) return greet(Step::kSentinel);
+    command.add("AUTH"), command.add(address.sentinel_password);
+  } else if (step == Step::kSentinel) {
+    for (const char* word : {"SENTINEL", "get-master-addr-by-name"}) command.add(word);
+    command.add(address.master);
+  } else if (step == Step::kHello) {
     for (const char* word : {"HELLO", "3"}) command.add(word);
     if (!address.password.empty())
       command.add("AUTH"), command.add(user), command.add(address.password);
@@ -220,6 +302,8 @@ void RedisConnection::greet(Step step) {
 void RedisConnection::on_greeting(Step step, const redisReply* reply) {
   std::string_view error = is_error(reply) ? text_of(reply) : std::string_view();
   if (step == Step::kRole) return on_role(reply);
+  if (step == Step::kSentinelAuth && error.empty()) return greet(Step::kSentinel);
+  if (step == Step::kSentinel && error.empty()) return on_master(reply);
   if (step == Step::kHello &&
       (error.starts_with("ERR unknown command") || error.starts_with("NOPROTO")))
     return greet(Step::kAuth);  // a server before Redis 6
@@ -231,14 +315,39 @@ void RedisConnection::on_greeting(Step step, const redisReply* reply) {
   greet(step == Step::kAuth ? Step::kSelect : Step::kRole);
 }
 
+void RedisConnection::on_master(const redisReply* reply) {
+  if (reply->elements != 2) return drop("a sentinel does not know a master of that name");
+  auto port = text_of(reply->element[1]);
+  RedisHost host{std::string(text_of(reply->element[0])), 0};
+  auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), host.port);
+  if (host.name.empty() || error != std::errc() || end != port.data() + port.size())
+    return drop("a sentinel's answer makes no sense");
+  hop(std::move(host));
+}
+
+void RedisConnection::follow(std::string_view moved) {
+  auto host = read_endpoint(moved.substr(moved.rfind(' ') + 1));
+  if (!host || ++hops_ > kMaxHops) return drop(moved);
+  if (host->name.empty()) host->name = host_;  // "the one you asked"
+  hop(std::move(*host));
+}
+
+void RedisConnection::hop(RedisHost host) {
+  if (redis_ == nullptr || (state_ != State::kGreeting && state_ != State::kReady)) return;
+  next_ = std::move(host);
+  hopping_ = true;
+  state_ = State::kClosing;
+  redisAsyncFree(redis_);  // on_disconnected goes on
+}
+
 void RedisConnection::on_role(const redisReply* reply) {
   bool forbidden =
       is_error(reply) && text_of(reply).starts_with("NOPERM");  // then the first write will tell
   if (is_error(reply) && !forbidden) return drop(text_of(reply));
-  if (!forbidden && (reply->elements == 0 || text_of(reply->element[0]) != "master"))
+  if (!forbidden && !options_.address.cluster &&
+      (reply->elements == 0 || text_of(reply->element[0]) != "master"))
     return drop("it is not the master");
   state_ = State::kReady;
-  failures_ = 0;
   if (events_.on_ready) events_.on_ready();
 }
 
@@ -282,7 +391,11 @@ void RedisConnection::on_push(redisAsyncContext*, void* data, void* user_data) {
     return;
   }
   if (is_error(reply)) return self->drop(text_of(reply));
-  if (reply->elements == 3 && text_of(reply->element[0]) == "message" && self->events_.on_message)
+  self->proven();
+  if (reply->elements != 3) return;
+  std::string_view kind = text_of(reply->element[0]);
+  if (kind == "subscribe" && self->events_.on_subscribed) self->events_.on_subscribed();
+  if (kind == "message" && self->events_.on_message)
     self->events_.on_message(text_of(reply->element[2]));
 }
 
@@ -297,6 +410,8 @@ void RedisConnection::drop(std::string_view reason) {
 void RedisConnection::lost(std::string_view reason) {
   std::string why(reason);
   clock_.cancel();
+  next_.reset();
+  hopping_ = false;
   state_ = State::kWaiting;
   retry_later();
   if (events_.on_lost) events_.on_lost(why);

@@ -1,37 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One connection to Redis on a worker's loop, kept alive for ever: hiredis' asynchronous context
-// with all that it lacks (design: connect -> HELLO/AUTH -> SELECT -> ROLE -> ready; lost ->
-// back-off -> again).
+// with all that it lacks.
+//
+//   [ask a sentinel ->] connect [-> TLS] -> HELLO/AUTH -> SELECT -> ROLE -> ready
+//   lost -> back-off -> again; the back-off begins anew only once the user said that it is `proven`
 //
 //   - What is sent in one turn of the loop leaves in one write at its end (gw.turn/1).
 //   - A reply that does not come in time closes the connection: replies come in order, so that all
-//   behind
-//     it would be late too. Each command's callback runs exactly once, with null when the reply was
-//     lost.
+//     behind it would be late too. Each command's callback runs exactly once, with null when the
+//     reply was lost.
 //   - A server that is no master, or is still loading, counts as lost.
+//   - Of several sentinels or servers of a cluster the next is tried after each failure; who is the
+//     master is asked anew for every connection.
 // Worker thread only.
 #pragma once
 
 #include <hiredis/async.h>
+#include <openssl/ssl.h>
 
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <gateway/plugin.hpp>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "scripts.h"
 
 namespace gw::queue {
 
-struct RedisAddress {
-  std::string host;
+struct RedisHost {
+  std::string name;
   std::uint16_t port = 6379;
-  std::string unix_path;  // instead of host and port
-  std::string user, password;
+};
+
+struct RedisAddress {
+  std::vector<RedisHost> hosts;  // several: sentinels, or servers of a cluster
+  std::string unix_path;         // instead of hosts
+  std::string master;            // with sentinels: the name they have for the master
+  bool cluster = false;
+  std::string user, password, sentinel_password;
   int database = 0;
+  bool tls = false;
+  std::string tls_ca;                    // a file in PEM; empty: the system's
+  std::string tls_certificate, tls_key;  // files in PEM, if the server asks for one
 };
 
 struct RedisOptions {
@@ -43,6 +59,11 @@ struct RedisOptions {
   std::size_t max_pending = 10'000;  // commands sent and not answered
 };
 
+// Why Redis Cluster is refused: for the operator.
+inline constexpr std::string_view kNeedsHashTag =
+    "this is a Redis Cluster, and the queue's keys are in several of its slots: key_prefix needs a "
+    "hash tag, as in {concert-42}:";
+
 class RedisConnection {
  public:
   // `reply` lives until the callback returns; null: lost.
@@ -51,6 +72,7 @@ class RedisConnection {
     std::function<void()> on_ready;
     std::function<void(std::string_view reason)> on_lost;  // also when an attempt to connect failed
     std::function<void(std::string_view payload)> on_message;
+    std::function<void()> on_subscribed;  // from now on messages come
   };
 
   RedisConnection(Context context, Worker worker, const RedisOptions& options, Events events);
@@ -68,10 +90,16 @@ class RedisConnection {
   bool subscribe(std::string_view channel);
   // Gives the connection up, for the reason, and tries again.
   void drop(std::string_view reason);
+  // The server does what it should: a next failure is a first one.
+  void proven() { failures_ = hops_ = 0; }
+  // Goes to the server named in "MOVED <slot> <host>:<port>"; a few times in a row, then it counts
+  // as lost.
+  void follow(std::string_view moved);
 
  private:
   enum class State : std::uint8_t { kIdle, kConnecting, kGreeting, kReady, kClosing, kWaiting };
-  enum class Step : std::uint8_t { kHello, kAuth, kSelect, kRole };
+  enum class Step : std::uint8_t { kSentinelAuth, kSentinel, kHello, kAuth, kSelect, kRole };
+  static constexpr std::uint32_t kMaxHops = 5;
   struct Pending {
     RedisConnection* connection;
     Replied replied;
@@ -80,8 +108,14 @@ class RedisConnection {
   };
 
   void resolve();
+  bool asks_sentinel() const { return !options_.address.master.empty() && !next_; }
   void connect(const std::string& address);
+  bool secure();
+  // Why the connection ended; a certificate that was refused is not in hiredis' own words.
+  std::string reason_of(const redisAsyncContext* redis) const;
   void attach();
+  void hop(RedisHost host);
+  void on_master(const redisReply* reply);
   void greet(Step step);
   void on_greeting(Step step, const redisReply* reply);
   void on_role(const redisReply* reply);
@@ -108,7 +142,13 @@ class RedisConnection {
   redisAsyncContext* redis_ = nullptr;
   std::deque<Pending> pending_;  // hiredis holds addresses of its elements
   std::string version_;
-  std::string reason_;  // why we gave the connection up
+  std::string reason_;             // why we gave the connection up
+  std::string host_;               // that we connect to, or are connected to
+  std::optional<RedisHost> next_;  // where a sentinel or a server of the cluster sent us
+  std::uint32_t hops_ = 0;
+  bool hopping_ = false;
+  SSL* session_ = nullptr;  // hiredis' own, of this connection
+  std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> tls_{nullptr, &SSL_CTX_free};
   std::uint64_t connecting_since_ns_ = 0;
   std::uint32_t failures_ = 0;
   std::uint32_t watched_ = 0;

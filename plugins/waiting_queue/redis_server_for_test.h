@@ -5,13 +5,16 @@
 #pragma once
 
 #include <hiredis/hiredis.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -26,9 +29,27 @@ using Reply = std::unique_ptr<redisReply, ReplyFree>;
 
 class RedisServer {
  public:
-  static bool installed() { return std::system("command -v redis-server >/dev/null 2>&1") == 0; }
+  static bool installed(const std::string& program = "redis-server") {
+    return std::system(("command -v " + program + " >/dev/null 2>&1").c_str()) == 0;
+  }
 
-  explicit RedisServer(std::vector<std::string> more = {}) : more_(std::move(more)) {
+  // A port that was free a moment ago.
+  static std::uint16_t free_port() {
+    const int probe = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    bind(probe, reinterpret_cast<sockaddr*>(&address), size);
+    getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size);
+    close(probe);
+    return ntohs(address.sin_port);
+  }
+
+  // `config`: text of a configuration file, for what a sentinel wants to write to.
+  explicit RedisServer(std::vector<std::string> more = {}, std::string program = "redis-server",
+                       std::string config = {})
+      : more_(std::move(more)), program_(std::move(program)), config_(std::move(config)) {
     char name[] = "/tmp/gateway-redis-XXXXXX";
     folder_ = mkdtemp(name);
     start();
@@ -40,13 +61,18 @@ class RedisServer {
   }
   RedisServer(const RedisServer&) = delete;
 
+  const std::string& folder() const { return folder_; }
   std::string socket() const { return folder_ + "/redis.sock"; }
 
   void start() {
     std::vector<std::string> words = {
-        "redis-server", "--port", "0",     "--unixsocket", socket(),    "--save",        "",
+        program_,       "--port", "0",     "--unixsocket", socket(),    "--save",        "",
         "--appendonly", "no",     "--dir", folder_,        "--logfile", folder_ + "/log"};
     words.insert(words.end(), more_.begin(), more_.end());
+    if (!config_.empty()) {
+      std::ofstream(folder_ + "/redis.conf") << config_;
+      words.insert(words.begin() + 1, folder_ + "/redis.conf");
+    }
     std::vector<char*> arguments;
     for (auto& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
@@ -106,6 +132,7 @@ class RedisServer {
   }
 
   std::vector<std::string> more_;
+  std::string program_, config_;
   std::string folder_;
   pid_t pid_ = -1;
   std::unique_ptr<redisContext, ContextFree> context_;

@@ -15,12 +15,26 @@ constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::uint64_t kComplainEveryNs = 1000 * kMillisecond;
 constexpr std::uint32_t kAgainCheckMs = 50;
 
+constexpr std::size_t kMaxLineups = 64;  // in one script
+constexpr std::uint32_t kProbeMs = 500;
+
+// Redis 6 wraps the code of an error inside a script into another error.
+bool has_code(std::string_view error, std::initializer_list<std::string_view> codes) {
+  for (std::string_view code : codes)
+    if (error.find(code) != std::string_view::npos) return true;
+  return false;
+}
+
 // Errors after which another attempt, over a new connection, may find a server that serves.
 bool means_other_server(std::string_view error) {
-  for (std::string_view prefix :
-       {"READONLY", "LOADING", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "NOAUTH"})
-    if (error.starts_with(prefix)) return true;
-  return false;
+  return has_code(error, {"READONLY", "LOADING", "MASTERDOWN", "NOAUTH"});
+}
+
+// Errors that every change meets until somebody puts the server right. While a slot of a cluster
+// moves, some of our keys are missing on either side (TRYAGAIN, ASK): MOVED ends it.
+bool means_all_changes(std::string_view error) {
+  return has_code(error, {"OOM ", "NOREPLICAS", "MISCONF", "BUSY ", "WRONGTYPE", "NOPERM",
+                          "CLUSTERDOWN", "TRYAGAIN", "ASK ", "CROSSSLOT"});
 }
 
 std::string host_name() {
@@ -38,22 +52,20 @@ RedisStore::RedisStore(Context context, Worker worker, const Scripts& scripts, M
       measures_(measures),
       options_(options),
       events_(std::move(events)),
-      connection_(context, worker, options,
-                  {[this] {
-                     resend();
-                     if (events_.on_up) events_.on_up(connection_.server_version());
-                   },
-                   [this](std::string_view reason) {
-                     if (events_.on_down) events_.on_down(reason);
-                   },
-                   {}}) {}
+      connection_(
+          context, worker, options,
+          {[this] { probe(); }, [this](std::string_view reason) { down(reason); }, {}, {}}) {
+  turn_ =
+      Ticket(tables.turn->create(
+                 worker_.raw(), [](void* self) { static_cast<RedisStore*>(self)->flush(); }, this),
+             tables.turn->cancel);
+}
 
 RedisStore::~RedisStore() = default;
 
 RedisStore::Call* RedisStore::make(Kind kind) {
   if (free_.empty()) {
     calls_.push_back(std::make_unique<Call>());
-    calls_.back()->index = calls_.size() - 1;
     calls_.back()->store = this;
     free_.push_back(calls_.back().get());
   }
@@ -65,8 +77,20 @@ RedisStore::Call* RedisStore::make(Kind kind) {
   return call;
 }
 
+RedisStore::Item& RedisStore::add(Call& call, std::string_view user) {
+  if (call.size == call.items.size()) call.items.emplace_back();
+  Item& item = call.items[call.size++];
+  item.user.assign(user);
+  item.done = nullptr;
+  call.renew += '0';
+  ++pending_;
+  return item;
+}
+
 void RedisStore::release(Call* call) {
-  call->users.clear();
+  pending_ -= call->size;
+  call->size = 0;
+  call->renew.clear();
   call->looked = nullptr;
   call->ticked = nullptr;
   call->told = nullptr;
@@ -79,29 +103,47 @@ StoreError RedisStore::refuse(StoreError error) {
 }
 
 StoreError RedisStore::admissible() {
-  if (!connection_.ready()) return StoreError::kUnavailable;
-  return calls_.size() - free_.size() >= options_.max_pending ? StoreError::kOverloaded
-                                                              : StoreError::kNone;
+  if (!proven_) return StoreError::kUnavailable;
+  return pending_ >= options_.max_pending || connection_.full() ? StoreError::kOverloaded
+                                                                : StoreError::kNone;
 }
 
 StoreError RedisStore::submit(Operation operation, std::string_view user,
                               std::string_view operation_id, Done done, void* user_data) {
   if (StoreError error = admissible(); error != StoreError::kNone) return refuse(error);
-  Call* call = make(Kind::kOperation);
-  call->operation = operation;
-  call->user.assign(user);
-  call->id.assign(operation_id);
-  call->done = done;
-  call->user_data = user_data;
-  if (send(call)) return StoreError::kNone;
-  release(call);
-  return refuse(StoreError::kUnavailable);
+  const bool lineup = operation == Operation::kLineup;
+  const bool looks = operation == Operation::kStatus || operation == Operation::kGate;
+  Call* alone = nullptr;
+  Call*& batch = lineup ? lineups_ : looks ? looks_ : alone;
+  if (batch == nullptr) batch = make(lineup ? Kind::kLineup : looks ? Kind::kLook : Kind::kLeave);
+  Item& item = add(*batch, user);
+  item.id.assign(operation_id);
+  item.done = done;
+  item.user_data = user_data;
+  if (operation == Operation::kGate) batch->renew.back() = '1';
+  batch->operation = operation;
+  if (alone != nullptr || batch->size >= (lineup ? kMaxLineups : kMaxBatch)) {
+    flush(batch);
+  } else {
+    tables.turn->arm(turn_.get());
+  }
+  return StoreError::kNone;
+}
+
+void RedisStore::flush() {
+  flush(lineups_);
+  flush(looks_);
+}
+
+void RedisStore::flush(Call*& batch) {
+  Call* call = std::exchange(batch, nullptr);
+  if (call != nullptr && !send(call)) try_again(call);
 }
 
 StoreError RedisStore::look(std::span<const std::string_view> users, Looked looked) {
   if (StoreError error = admissible(); error != StoreError::kNone) return refuse(error);
   Call* call = make(Kind::kLook);
-  call->users.assign(users.begin(), users.end());
+  for (std::string_view user : users) add(*call, user);
   call->looked = std::move(looked);
   if (send(call)) return StoreError::kNone;
   release(call);
@@ -109,10 +151,13 @@ StoreError RedisStore::look(std::span<const std::string_view> users, Looked look
 }
 
 void RedisStore::away(std::span<const std::string_view> users) {
-  if (admissible() != StoreError::kNone) return;  // the lease ends it
-  Call* call = make(Kind::kAway);
-  call->users.assign(users.begin(), users.end());
-  if (!send(call)) release(call);
+  while (!users.empty() && admissible() == StoreError::kNone) {  // the lease ends it otherwise
+    Call* call = make(Kind::kAway);
+    auto batch = users.first(std::min(users.size(), kMaxBatch));
+    users = users.subspan(batch.size());
+    for (std::string_view user : batch) add(*call, user);
+    if (!send(call)) release(call);
+  }
 }
 
 StoreError RedisStore::tick(Ticked ticked) {
@@ -132,12 +177,21 @@ void RedisStore::configure(bool only_if_missing, std::function<void(const InForc
 }
 
 void RedisStore::build(Call& call) {
-  std::vector<std::string_view> users(call.users.begin(), call.users.end());
+  std::vector<std::string_view> users;
+  if (call.kind == Kind::kLook || call.kind == Kind::kAway)
+    for (std::size_t i = 0; i < call.size; ++i) users.push_back(call.items[i].user);
   switch (call.kind) {
-    case Kind::kOperation:
-      return scripts_.operation(call.operation, call.user, call.id, call.whole, command_);
+    case Kind::kLineup: {
+      std::vector<Asked> asked;
+      for (std::size_t i = 0; i < call.size; ++i)
+        asked.push_back({call.items[i].user, call.items[i].id});
+      return scripts_.lineup(asked, call.whole, command_);
+    }
+    case Kind::kLeave:
+      return scripts_.leave(call.operation, {call.items[0].user, call.items[0].id}, call.whole,
+                            command_);
     case Kind::kLook:
-      return scripts_.look(users, call.whole, command_);
+      return scripts_.look(users, call.renew, call.whole, command_);
     case Kind::kAway:
       return scripts_.away(users, call.whole, command_);
     case Kind::kLock:
@@ -146,6 +200,8 @@ void RedisStore::build(Call& call) {
       return scripts_.tick(call.whole, command_);
     case Kind::kConfigure:
       return scripts_.configure(call.only_if_missing, call.whole, command_);
+    case Kind::kProbe:
+      return scripts_.probe(call.whole, command_);
   }
 }
 
@@ -175,35 +231,68 @@ void RedisStore::handle_error(Call* call, std::string_view error) {
     if (!send(call)) try_again(call);
     return;
   }
+  if (error.starts_with("MOVED ")) {
+    proven_ = false;
+    connection_.follow(error);
+    return try_again(call);
+  }
   if (means_other_server(error)) {
     connection_.drop(error);
     return try_again(call);
   }
-  std::uint64_t now = context_.monotonic_ns();
-  if (now - complained_ns_ > kComplainEveryNs || complained_ns_ == 0) {
-    complained_ns_ = now;
-    context_.log(GW_WARN, "Redis refuses a script: " + std::string(error.substr(0, 300)));
+  if (means_all_changes(error)) {
+    hold(error.find("CROSSSLOT") == error.npos ? error : kNeedsHashTag);
+    return fail(call, StoreError::kUnavailable);
   }
+  complain(error);
+  if (call->kind == Kind::kProbe) hold(error);
   fail(call, StoreError::kFailed);
+}
+
+void RedisStore::complain(std::string_view error) {
+  std::uint64_t now = context_.monotonic_ns();
+  if (now - complained_ns_ <= kComplainEveryNs && complained_ns_ != 0) return;
+  complained_ns_ = now;
+  context_.log(GW_WARN, "Redis refuses a script: " + std::string(error.substr(0, 300)));
+}
+
+void RedisStore::answer(Call* call, std::size_t item, const Answer& answer) {
+  if (Done done = call->items[item].done) done(call->items[item].user_data, answer);
+}
+
+void RedisStore::deliver_lineups(Call* call, const redisReply* reply) {
+  auto outcomes = read_lineups(reply, call->size);
+  if (!outcomes) return fail(call, StoreError::kFailed);
+  for (std::size_t i = 0; i < call->size; ++i)
+    answer(call, i, {StoreError::kNone, (*outcomes)[i], {}});
+  release(call);
+}
+
+void RedisStore::deliver_places(Call* call, const redisReply* reply) {
+  auto places = read_places(reply, call->size);
+  if (!places) return fail(call, StoreError::kFailed);
+  for (std::size_t i = 0; i < call->size; ++i)
+    answer(call, i, {StoreError::kNone, 0, (*places)[i]});
+  Looked looked = std::move(call->looked);
+  release(call);
+  if (looked) looked(StoreError::kNone, *places);
 }
 
 void RedisStore::deliver(Call* call, const redisReply* reply) {
   switch (call->kind) {
-    case Kind::kOperation: {
-      auto answer = read_answer(call->operation, reply);
-      if (!answer) return fail(call, StoreError::kFailed);
-      Done done = call->done;
-      void* user_data = call->user_data;
-      release(call);
-      return done(user_data, *answer);
+    case Kind::kLineup:
+      return deliver_lineups(call, reply);
+    case Kind::kLook:
+      return deliver_places(call, reply);
+    case Kind::kLeave: {
+      auto left = read_leave(reply);
+      if (!left) return fail(call, StoreError::kFailed);
+      answer(call, 0, {StoreError::kNone, static_cast<std::uint8_t>(*left), {}});
+      return release(call);
     }
-    case Kind::kLook: {
-      auto places = read_places(reply, call->users.size());
-      if (!places) return fail(call, StoreError::kFailed);
-      Looked looked = std::move(call->looked);
+    case Kind::kProbe:
       release(call);
-      return looked(StoreError::kNone, *places);
-    }
+      return on_proven();
     case Kind::kLock:
       if (reply->type == REDIS_REPLY_STATUS) {
         call->kind = Kind::kTick;
@@ -235,19 +324,18 @@ void RedisStore::deliver(Call* call, const redisReply* reply) {
 
 void RedisStore::fail(Call* call, StoreError error) {
   measures_.store_error(error);
-  Done done = call->kind == Kind::kOperation ? call->done : nullptr;
-  void* user_data = call->user_data;
+  for (std::size_t i = 0; i < call->size; ++i) answer(call, i, {error, 0, {}});
   Looked looked = std::move(call->looked);
   Ticked ticked = std::move(call->ticked);
   release(call);
-  if (done != nullptr) done(user_data, Answer{error, 0, {}});
   if (looked) looked(error, {});
   if (ticked) ticked(error, Census{});
 }
 
 // Only what someone waits for, and while there is time.
 void RedisStore::try_again(Call* call) {
-  bool waited_for = call->kind == Kind::kOperation || call->kind == Kind::kLook;
+  const bool waited_for =
+      call->kind == Kind::kLineup || call->kind == Kind::kLook || call->kind == Kind::kLeave;
   if (!waited_for || context_.monotonic_ns() >= call->deadline_ns)
     return fail(call, StoreError::kUnavailable);
   again_.push_back(call);
@@ -259,6 +347,38 @@ void RedisStore::try_again(Call* call) {
 void RedisStore::resend() {
   for (Call* call : std::exchange(again_, {}))
     if (!send(call)) try_again(call);
+}
+
+void RedisStore::probe() {
+  Call* call = make(Kind::kProbe);
+  if (!send(call)) release(call);
+}
+
+void RedisStore::on_proven() {
+  probe_timer_.cancel();
+  connection_.proven();
+  if (std::exchange(proven_, true)) return;
+  resend();
+  if (events_.on_up) events_.on_up(connection_.server_version());
+}
+
+// The server answers, but takes no changes.
+void RedisStore::hold(std::string_view reason) {
+  if (!probe_timer_.active())
+    probe_timer_.start(
+        worker_, kProbeMs, [this] { probe(); }, kProbeMs);
+  if (proven_ || reason != held_for_) {
+    held_for_ = reason;
+    proven_ = false;
+    if (events_.on_down) events_.on_down(held_for_);
+  }
+}
+
+void RedisStore::down(std::string_view reason) {
+  probe_timer_.cancel();
+  proven_ = false;
+  held_for_.clear();
+  if (events_.on_down) events_.on_down(reason);
 }
 
 void RedisStore::expire_waiting() {
@@ -273,23 +393,12 @@ void RedisStore::expire_waiting() {
   if (again_.empty()) again_timer_.cancel();
 }
 
-std::size_t RedisStore::script_of(const Call& call) const {
-  switch (call.kind) {
-    case Kind::kLook:
-      return static_cast<std::size_t>(Script::kLook);
-    case Kind::kAway:
-      return static_cast<std::size_t>(Script::kAway);
-    case Kind::kLock:
-    case Kind::kTick:
-      return static_cast<std::size_t>(Script::kTick);
-    case Kind::kConfigure:
-      return static_cast<std::size_t>(Script::kConfigure);
-    case Kind::kOperation:
-      break;
-  }
-  if (call.operation == Operation::kLineup) return static_cast<std::size_t>(Script::kLineup);
-  bool looks = call.operation == Operation::kStatus || call.operation == Operation::kGate;
-  return static_cast<std::size_t>(looks ? Script::kLook : Script::kLeave);
+std::size_t RedisStore::script_of(const Call& call) {
+  // In the order of Kind.
+  constexpr Script kScriptsOf[] = {Script::kLineup,    Script::kLook, Script::kLeave,
+                                   Script::kAway,      Script::kTick, Script::kTick,
+                                   Script::kConfigure, Script::kProbe};
+  return static_cast<std::size_t>(kScriptsOf[static_cast<std::size_t>(call.kind)]);
 }
 
 }  // namespace gw::queue

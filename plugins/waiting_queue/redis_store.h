@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The queue's truth in Redis, as one worker sees it: every operation is one script over one
+// The queue's truth in Redis, as one worker sees it: every operation is a script over one
 // connection.
 //
-//   - A reply that was lost is asked for again, with the same operation id, once the connection is
-//   back
-//     and while the operation's time lasts: the script then repeats what it did.
-//   - NOSCRIPT sends the script's text; READONLY, LOADING and their like give the connection up.
+//   - Line-ups of one turn of the loop travel as one script, and so do status and gated calls.
+//   - A reply that was lost is asked for again, with the same operation ids, once the connection is
+//     back and while the operation's time lasts: the script then repeats what it did.
+//   - NOSCRIPT sends the script's text; READONLY, LOADING and their like give the connection up;
+//     MOVED is followed.
+//   - A store that refuses all changes (out of memory, too few replicas, a key of another type) is
+//     down, with that reason. Nothing but a probe goes there until one succeeds; so it is after each
+//     new connection.
 //   - All that is pending is bounded; above it operations are refused as kOverloaded.
 // Worker thread only. Calls still open when the store goes are dropped.
 #pragma once
@@ -37,7 +41,7 @@ class RedisStore : public Store {
   ~RedisStore() override;
 
   void start() { connection_.start(); }
-  bool available() const override { return connection_.ready(); }
+  bool available() const override { return proven_; }
   StoreError submit(Operation operation, std::string_view user, std::string_view operation_id,
                     Done done, void* user_data) override;
   StoreError look(std::span<const std::string_view> users, Looked looked) override;
@@ -47,18 +51,30 @@ class RedisStore : public Store {
   void configure(bool only_if_missing, std::function<void(const InForce&)> told);
 
  private:
-  enum class Kind : std::uint8_t { kOperation, kLook, kAway, kLock, kTick, kConfigure };
-  struct Call {
-    RedisStore* store = nullptr;
-    std::size_t index = 0;  // in calls_
-    Kind kind = Kind::kOperation;
-    Operation operation = Operation::kStatus;
-    bool whole = false;  // send the script's text
-    bool only_if_missing = false;
+  enum class Kind : std::uint8_t {
+    kLineup,
+    kLook,
+    kLeave,
+    kAway,
+    kLock,
+    kTick,
+    kConfigure,
+    kProbe
+  };
+  struct Item {
     std::string user, id;
-    std::vector<std::string> users;
     Done done = nullptr;
     void* user_data = nullptr;
+  };
+  struct Call {
+    RedisStore* store = nullptr;
+    Kind kind = Kind::kLineup;
+    Operation operation = Operation::kLeaveWaiting;  // of kLeave
+    bool whole = false;                              // send the script's text
+    bool only_if_missing = false;
+    std::vector<Item> items;  // the first `size` count; the others keep their memory
+    std::size_t size = 0;
+    std::string renew;  // of kLook, a digit for each item
     Looked looked;
     Ticked ticked;
     std::function<void(const InForce&)> told;
@@ -66,19 +82,30 @@ class RedisStore : public Store {
   };
 
   Call* make(Kind kind);
+  Item& add(Call& call, std::string_view user);
   void release(Call* call);
   StoreError refuse(StoreError error);
   StoreError admissible();
+  void flush();
+  void flush(Call*& batch);
   void build(Call& call);
   bool send(Call* call);
   void settle(Call* call, const redisReply* reply);
   void handle_error(Call* call, std::string_view error);
   void deliver(Call* call, const redisReply* reply);
+  void deliver_lineups(Call* call, const redisReply* reply);
+  void deliver_places(Call* call, const redisReply* reply);
+  void answer(Call* call, std::size_t item, const Answer& answer);
   void try_again(Call* call);
   void fail(Call* call, StoreError error);
+  void complain(std::string_view error);
   void resend();
   void expire_waiting();
-  std::size_t script_of(const Call& call) const;
+  static std::size_t script_of(const Call& call);
+  void probe();
+  void on_proven();
+  void hold(std::string_view reason);
+  void down(std::string_view reason);
 
   Context context_;
   Worker worker_;
@@ -88,10 +115,15 @@ class RedisStore : public Store {
   Events events_;
   std::vector<std::unique_ptr<Call>> calls_;
   std::vector<Call*> free_;
-  std::vector<Call*> again_;  // lost, to be sent once the connection is back
+  std::vector<Call*> again_;                    // lost, to be sent once the connection is back
+  Call *lineups_ = nullptr, *looks_ = nullptr;  // batches that this turn fills
+  std::size_t pending_ = 0;                     // items
+  bool proven_ = false;                         // a probe succeeded, and nothing failed since
   Command command_;
   std::uint64_t complained_ns_ = 0;
-  Timer again_timer_;
+  std::string held_for_;  // why the server is not used although it answers
+  Ticket turn_;
+  Timer again_timer_, probe_timer_;
   RedisConnection connection_;  // last: its end runs callbacks
 };
 

@@ -12,9 +12,7 @@
 namespace gw::queue {
 namespace {
 
-// In the key of a remembered operation, because the same id may come with a line-up and with a
-// leave. The user's size stands before it, so that no user and id look like another's.
-constexpr std::string_view kOperationMarks[] = {":l:", ":s:", ":g:", ":a:", ":w:"};
+constexpr std::size_t kCommonArguments = 7;
 constexpr std::string_view kTickLimit = "500";
 constexpr std::string_view kLockMs = "900";  // a little less than the scheduler's second
 
@@ -97,17 +95,17 @@ void Command::add(std::string_view word) {
 Scripts::Scripts(const Rules& rules, std::string_view key_prefix, std::string_view wall_clock) {
   std::string prelude(wall_clock.empty() ? std::string_view(lua::k_wall) : wall_clock);
   prelude += lua::k_common;
-  const char* bodies[] = {lua::k_lineup, lua::k_look, lua::k_leave,
-                          lua::k_away,   lua::k_tick, lua::k_configure};
+  const char* bodies[] = {lua::k_lineup, lua::k_look,      lua::k_leave, lua::k_away,
+                          lua::k_tick,   lua::k_configure, lua::k_probe};
   for (std::size_t i = 0; i < kScriptCount; ++i) {
     texts_[i] = prelude + bodies[i];
     shas_[i] = sha1_hex(texts_[i]);
   }
   std::string prefix(key_prefix);
-  for (const char* key : {"queue:wait", "allowedIn:users", "queue:counter", "queue:state",
-                          "queue:expiry", "queue:lease", "queue:away", "queue:since"})
+  for (const char* key :
+       {"queue:wait", "allowedIn:users", "queue:counter", "queue:state", "queue:expiry",
+        "queue:lease", "queue:away", "queue:since", "queue:answers:0", "queue:answers:1"})
     keys_.push_back(prefix + key);
-  operation_prefix_ = prefix + "queue:op:";
   channel_ = prefix + "queue:events";
   lock_key_ = "job-lock:default:" + prefix + "queueTick";
   arguments_ = {channel_,
@@ -120,61 +118,52 @@ Scripts::Scripts(const Rules& rules, std::string_view key_prefix, std::string_vi
                 std::to_string(rules.version)};
 }
 
-void Scripts::begin(Script script, bool whole, std::string_view operation_key, Command& out) const {
+void Scripts::begin(Script script, bool whole, Command& out) const {
   out.clear();
   auto index = static_cast<std::size_t>(script);
   out.add(whole ? "EVAL" : "EVALSHA");
   out.add(whole ? texts_[index] : shas_[index]);
-  out.add(operation_key.empty() ? "8" : "9");
+  out.add("10");
   for (const std::string& key : keys_) out.add(key);
-  if (!operation_key.empty()) out.add(operation_key);
-  for (std::size_t i = 0; i < 7; ++i) out.add(arguments_[i]);
+  for (std::size_t i = 0; i < kCommonArguments; ++i) out.add(arguments_[i]);
 }
 
-void Scripts::operation(Operation operation, std::string_view user, std::string_view id, bool whole,
-                        Command& out) const {
-  if (operation == Operation::kStatus || operation == Operation::kGate) {
-    begin(Script::kLook, whole, {}, out);
-    out.add(operation == Operation::kGate ? "1" : "0");
-    out.add(user);
-    return;
-  }
-  std::string key = operation_prefix_;
-  key.append(std::to_string(user.size()))
-      .append(":")
-      .append(user)
-      .append(kOperationMarks[static_cast<std::size_t>(operation)])
-      .append(id);
-  if (operation == Operation::kLineup) {
-    begin(Script::kLineup, whole, key, out);
-  } else {
-    begin(Script::kLeave, whole, key, out);
-    out.add(operation == Operation::kLeaveAdmitted ? "admitted" : "waiting");
-  }
-  out.add(user);
-  out.owned.push_back(std::move(key));  // its text may move: point at where it is now
-  out.words[3 + keys_.size()] = out.owned.back().data();
+void Scripts::lineup(std::span<const Asked> asked, bool whole, Command& out) const {
+  begin(Script::kLineup, whole, out);
+  for (const Asked& one : asked) out.add(one.user), out.add(one.id);
 }
 
-void Scripts::look(std::span<const std::string_view> users, bool whole, Command& out) const {
-  begin(Script::kLook, whole, {}, out);
-  out.add("0");
+void Scripts::leave(Operation operation, const Asked& asked, bool whole, Command& out) const {
+  begin(Script::kLeave, whole, out);
+  out.add(operation == Operation::kLeaveAdmitted ? "admitted" : "waiting");
+  out.add(asked.user);
+  out.add(asked.id);
+}
+
+void Scripts::look(std::span<const std::string_view> users, std::string_view renew, bool whole,
+                   Command& out) const {
+  begin(Script::kLook, whole, out);
+  out.add(renew);
   for (std::string_view user : users) out.add(user);
 }
 
 void Scripts::away(std::span<const std::string_view> users, bool whole, Command& out) const {
-  begin(Script::kAway, whole, {}, out);
+  begin(Script::kAway, whole, out);
   for (std::string_view user : users) out.add(user);
 }
 
 void Scripts::tick(bool whole, Command& out) const {
-  begin(Script::kTick, whole, {}, out);
+  begin(Script::kTick, whole, out);
   out.add(kTickLimit);
 }
 
 void Scripts::configure(bool only_if_missing, bool whole, Command& out) const {
-  begin(Script::kConfigure, whole, {}, out);
+  begin(Script::kConfigure, whole, out);
   out.add(only_if_missing ? std::string_view("-1") : arguments_[7]);
+}
+
+void Scripts::probe(bool whole, Command& out) const {
+  begin(Script::kProbe, whole, out);
 }
 
 void Scripts::lock(std::string_view timestamp, std::string_view host, Command& out) const {
@@ -190,21 +179,21 @@ void Scripts::lock(std::string_view timestamp, std::string_view host, Command& o
   out.add(kLockMs);
 }
 
-std::optional<Answer> read_answer(Operation operation, const redisReply* reply) {
-  Answer answer;
-  if (operation == Operation::kStatus || operation == Operation::kGate) {
-    auto places = read_places(reply, 1);
-    if (!places) return std::nullopt;
-    answer.place = places->front();
-    return answer;
+std::optional<std::vector<Lineup>> read_lineups(const redisReply* reply, std::size_t count) {
+  if (!is_array(reply, count)) return std::nullopt;
+  std::vector<Lineup> outcomes(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    auto outcome = number(reply->element[i]);
+    if (!outcome || *outcome < kAlreadyAdmitted || *outcome > kQueued) return std::nullopt;
+    outcomes[i] = static_cast<Lineup>(*outcome);
   }
+  return outcomes;
+}
+
+std::optional<bool> read_leave(const redisReply* reply) {
   auto values = numbers<2>(reply);
-  if (!values) return std::nullopt;
-  bool lineup = operation == Operation::kLineup;
-  std::uint64_t outcome = (*values)[0];
-  if (lineup ? outcome < kAlreadyAdmitted || outcome > kQueued : outcome > 1) return std::nullopt;
-  answer.outcome = static_cast<std::uint8_t>(outcome);
-  return answer;
+  if (!values || (*values)[0] > 1) return std::nullopt;
+  return (*values)[0] == 1;
 }
 
 std::optional<std::vector<Place>> read_places(const redisReply* reply, std::size_t count) {

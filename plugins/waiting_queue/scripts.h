@@ -18,8 +18,9 @@ struct redisReply;
 
 namespace gw::queue {
 
-enum class Script : std::uint8_t { kLineup, kLook, kLeave, kAway, kTick, kConfigure };
-inline constexpr std::size_t kScriptCount = 6;
+enum class Script : std::uint8_t { kLineup, kLook, kLeave, kAway, kTick, kConfigure, kProbe };
+inline constexpr std::size_t kScriptCount = 7;
+inline constexpr std::size_t kMaxBatch = 256;  // users in one script
 
 // A command as hiredis takes it. The views are of what the caller of Scripts gave and of Scripts
 // itself.
@@ -31,6 +32,11 @@ struct Command {
   void clear();
   void add(std::string_view word);
   int size() const { return static_cast<int>(words.size()); }
+};
+
+// A user, and the id under which the script remembers its answer.
+struct Asked {
+  std::string_view user, id;
 };
 
 // Settings that are in force in the store (rule 4).
@@ -45,13 +51,18 @@ class Scripts {
   Scripts(const Rules& rules, std::string_view key_prefix, std::string_view wall_clock = {});
 
   // Each fills `out`. `whole`: EVAL with the script's text, after NOSCRIPT; else EVALSHA.
-  void operation(Operation operation, std::string_view user, std::string_view id, bool whole,
-                 Command& out) const;
-  void look(std::span<const std::string_view> users, bool whole, Command& out) const;
+  void lineup(std::span<const Asked> asked, bool whole, Command& out) const;
+  // kLeaveAdmitted or kLeaveWaiting.
+  void leave(Operation operation, const Asked& asked, bool whole, Command& out) const;
+  // `renew`: a digit for each user; '1' renews an admission.
+  void look(std::span<const std::string_view> users, std::string_view renew, bool whole,
+            Command& out) const;
   void away(std::span<const std::string_view> users, bool whole, Command& out) const;
   void tick(bool whole, Command& out) const;
   // `only_if_missing`: puts the settings in only where there are none.
   void configure(bool only_if_missing, bool whole, Command& out) const;
+  // Fails as every change would.
+  void probe(bool whole, Command& out) const;
   // SET NX of the scheduler's lock, in ShedLock's format.
   void lock(std::string_view timestamp, std::string_view host, Command& out) const;
 
@@ -59,15 +70,18 @@ class Scripts {
   const std::string& channel() const { return channel_; }
 
  private:
-  void begin(Script script, bool whole, std::string_view operation_key, Command& out) const;
+  void begin(Script script, bool whole, Command& out) const;
 
   std::array<std::string, kScriptCount> texts_, shas_;
   std::vector<std::string> keys_, arguments_;
-  std::string operation_prefix_, channel_, lock_key_;
+  std::string channel_, lock_key_;
 };
 
 // What replies mean; nothing when a reply is not of the form that the script gives.
-std::optional<Answer> read_answer(Operation operation, const redisReply* reply);
+// Of line-ups: `count` outcomes.
+std::optional<std::vector<Lineup>> read_lineups(const redisReply* reply, std::size_t count);
+// Of leaving: whether there was something to take.
+std::optional<bool> read_leave(const redisReply* reply);
 // Also when there are not `count` places in it.
 std::optional<std::vector<Place>> read_places(const redisReply* reply, std::size_t count);
 std::optional<Census> read_census(const redisReply* reply);

@@ -45,20 +45,39 @@ bool read_credentials(std::string_view text, RedisAddress& out) {
   return true;
 }
 
-bool read_host(std::string_view text, RedisAddress& out) {
+// "host[:port]" or "[address]:port"
+std::optional<RedisHost> read_host(std::string_view text, std::uint16_t port) {
+  RedisHost out{{}, port};
   std::size_t end = text.find(':');
   if (text.starts_with('[')) {
     std::size_t close = text.find(']');
-    if (close == std::string_view::npos) return false;
-    out.host = text.substr(1, close - 1);
-    end = close + 1 < text.size() && text[close + 1] == ':' ? close + 1 : std::string_view::npos;
+    if (close == std::string_view::npos) return std::nullopt;
+    out.name = text.substr(1, close - 1);
+    end = close + 1;
+    if (end < text.size() && text[end] != ':') return std::nullopt;
+    if (end >= text.size()) end = std::string_view::npos;
   } else {
-    out.host = text.substr(0, end);
+    out.name = text.substr(0, end);
   }
   if (end != std::string_view::npos &&
       !read_number<std::uint16_t>(text.substr(end + 1), 65535, out.port))
-    return false;
-  return !out.host.empty();
+    return std::nullopt;
+  return out.name.empty() ? std::nullopt : std::optional(std::move(out));
+}
+
+bool read_hosts(std::string_view text, std::uint16_t port, RedisAddress& out) {
+  while (true) {
+    std::size_t comma = text.find(',');
+    auto host = read_host(text.substr(0, comma), port);
+    if (!host) return false;
+    out.hosts.push_back(std::move(*host));
+    if (comma == std::string_view::npos) return true;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+bool read_database(std::string_view text, RedisAddress& out) {
+  return text.empty() || (read_number(text, 1'000'000, out.database) && out.database >= 0);
 }
 
 void read_store(const Config& config, Settings& out) {
@@ -67,12 +86,23 @@ void read_store(const Config& config, Settings& out) {
   if (out.in_memory) return;
   auto address = parse_store(store);
   if (!address)
-    throw ConfigError(
-        "store",
-        "is neither memory nor redis://[user:password@]host[:port][/db] nor unix:/path[?db=n]");
-  out.redis.address = *address;
+    throw ConfigError("store",
+                      "is neither memory nor redis[s]://[user:password@]host[:port][/db] nor "
+                      "redis[s]+sentinel://[user:password@]host[:port],.../master[?db=n] nor "
+                      "redis[s]+cluster://[user:password@]host[:port],... nor unix:/path[?db=n]");
+  RedisAddress& redis = out.redis.address = *address;
   if (std::string password = config.string("password"); !password.empty())
-    out.redis.address.password = password;
+    redis.password = password;
+  redis.sentinel_password = config.string("sentinel_password");
+  redis.tls_ca = config.string("tls_ca");
+  redis.tls_certificate = config.string("tls_certificate");
+  redis.tls_key = config.string("tls_key");
+  if (redis.tls_certificate.empty() != redis.tls_key.empty())
+    throw ConfigError("tls_key", "tls_certificate and tls_key belong together");
+  const std::string prefix = config.string("key_prefix");
+  const std::size_t open = prefix.find('{'), close = prefix.find('}', open);
+  const bool tagged = open != prefix.npos && close != prefix.npos && close > open + 1;
+  if (redis.cluster && !tagged) throw ConfigError("key_prefix", std::string(kNeedsHashTag));
 }
 
 void read_gate(const Config& config, Settings& out) {
@@ -111,7 +141,13 @@ void read_rules(const Config& config, Settings& out) {
   rules.grace_ms = std::max<std::uint64_t>(seconds("disconnect_grace_seconds"), kMomentMs);
   rules.keep_place = config.string("relineup") == "keep";
   rules.version = static_cast<std::uint64_t>(config.integer("settings_version"));
-  if (config.boolean("coexist")) rules.presence_ms = 0;  // the original knows no leases
+  if (!config.boolean("coexist")) return;
+  // The original neither renews leases nor forgets when somebody was admitted first.
+  rules.presence_ms = 0;
+  if (rules.max_stay_ms != 0)
+    throw ConfigError("max_stay_seconds", "cannot be kept beside a gateway of the original");
+  if (!config.string("key_prefix").empty())
+    throw ConfigError("key_prefix", "the original's keys have none");
 }
 
 void read_limits(const Config& config, Settings& out) {
@@ -165,23 +201,37 @@ std::optional<RedisAddress> parse_store(std::string_view text) {
     std::size_t query = text.find("?db=");
     out.unix_path = text.substr(0, query);
     if (query != std::string_view::npos &&
-        !read_number(text.substr(query + 4), 1'000'000, out.database))
+        (query + 4 == text.size() || !read_database(text.substr(query + 4), out)))
       return std::nullopt;
     return out.unix_path.starts_with('/') ? std::optional(out) : std::nullopt;
   }
-  if (!text.starts_with("redis://")) return std::nullopt;
-  text.remove_prefix(8);
+  std::size_t scheme = text.find("://");
+  if (scheme == std::string_view::npos || !text.starts_with("redis")) return std::nullopt;
+  std::string_view kind = text.substr(5, scheme - 5);
+  text.remove_prefix(scheme + 3);
+  out.tls = kind.starts_with('s');
+  if (out.tls) kind.remove_prefix(1);
+  out.cluster = kind == "+cluster";
+  const bool sentinel = kind == "+sentinel";
+  if (!out.cluster && !sentinel && !kind.empty()) return std::nullopt;
   if (std::size_t at = text.rfind('@'); at != std::string_view::npos) {
     if (!read_credentials(text.substr(0, at), out)) return std::nullopt;
     text.remove_prefix(at + 1);
   }
-  if (std::size_t slash = text.find('/'); slash != std::string_view::npos) {
-    std::string_view database = text.substr(slash + 1);
-    if (!database.empty() && (!read_number(database, 1'000'000, out.database) || out.database < 0))
-      return std::nullopt;
-    text = text.substr(0, slash);
+  std::size_t slash = text.find('/');
+  std::string_view rest =
+      slash == std::string_view::npos ? std::string_view() : text.substr(slash + 1);
+  if (!read_hosts(text.substr(0, slash), sentinel ? 26379 : 6379, out)) return std::nullopt;
+  if (sentinel) {
+    std::size_t query = rest.find("?db=");
+    out.master = rest.substr(0, query);
+    rest = query == std::string_view::npos ? std::string_view() : rest.substr(query + 4);
+    if (out.master.empty() || out.master.find('/') != std::string::npos) return std::nullopt;
+  } else if (out.hosts.size() > 1 && !out.cluster) {
+    return std::nullopt;
   }
-  return read_host(text, out) ? std::optional(out) : std::nullopt;
+  if (!read_database(rest, out) || (out.cluster && out.database != 0)) return std::nullopt;
+  return out;
 }
 
 }  // namespace gw::queue

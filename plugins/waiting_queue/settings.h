@@ -43,7 +43,9 @@ struct Settings {
   std::uint32_t store_down_admit_ms = 0;  // 0: refuse
 };
 
-// "redis://[user:password@]host[:port][/db]" or "unix:/path[?db=n]"; nothing when it is neither.
+// "redis://[user:password@]host[:port][/db]", "redis+sentinel://[user:password@]host[:port],host.../
+// master[?db=n]", "redis+cluster://[user:password@]host[:port],host...", each also with "rediss" for
+// TLS, or "unix:/path[?db=n]"; nothing when it is none.
 std::optional<RedisAddress> parse_store(std::string_view text);
 
 }  // namespace gw::queue

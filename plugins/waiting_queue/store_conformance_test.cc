@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The rules of the queue, one suite over both implementations, and a random test that both answer
-// alike.
+// The rules of the queue, one suite over both implementations.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <random>
-#include <set>
 
 #include "subject_for_test.h"
 
@@ -240,66 +236,6 @@ TEST_P(StoreConformance, many_at_the_front_who_are_away_block_nobody) {
   EXPECT_EQ(queue.status("gone7"), waiting(8, 2500));
   queue.pass(1), queue.tick();
   EXPECT_EQ(queue.status("gone7").standing, Standing::kAdmitted);
-}
-
-// Random operations on both: equal answers, and the invariants of rules 1, 2 and 6.
-TEST(StoreDifferential, random_operations_answer_alike) {
-  ASSERT_TRUE(RedisServer::installed()) << "no redis-server here: tools/setup.sh test";
-  const char* given = std::getenv("GW_TEST_SEED");
-  unsigned seed =
-      given ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device{}();
-  std::printf("seed %u (GW_TEST_SEED repeats it)\n", seed);
-  std::mt19937 random(seed);
-  auto pick = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
-  for (int round = 0; round < 12; ++round) {
-    Rules rules;
-    rules.capacity = static_cast<std::uint64_t>(pick(6));
-    rules.duration_ms = static_cast<std::uint64_t>(5 + pick(20)) * kSecond;
-    rules.max_stay_ms = pick(2) ? 0 : static_cast<std::uint64_t>(20 + pick(20)) * kSecond;
-    rules.presence_ms = pick(4) ? static_cast<std::uint64_t>(5 + pick(20)) * kSecond : 0;
-    rules.grace_ms = static_cast<std::uint64_t>(pick(4)) * kSecond;
-    rules.keep_place = pick(2) == 0;
-    MemorySubject memory;
-    RedisSubject redis;
-    memory.reset(rules), redis.reset(rules);
-    std::string id = "none";
-    for (int step = 0; step < 500; ++step) {
-      std::string user = "user" + std::to_string(pick(15));
-      if (pick(10) != 0) id = "op" + std::to_string(step);
-      int kind = pick(12);
-      SCOPED_TRACE("seed " + std::to_string(seed) + " round " + std::to_string(round) + " step " +
-                   std::to_string(step) + " kind " + std::to_string(kind) + " " + user);
-      if (kind < 7) {
-        auto operation = static_cast<Operation>(kind < 3 ? 0 : kind - 2);
-        Answer left = memory.run(operation, user, id), right = redis.run(operation, user, id);
-        ASSERT_EQ(left.error, right.error) << redis.error();
-        ASSERT_EQ(left.outcome, right.outcome);
-        ASSERT_EQ(left.place, right.place);
-      } else if (kind == 7) {
-        memory.away({user, "user1"}), redis.away({user, "user1"});
-      } else if (kind == 8) {
-        Census left = memory.tick(), right = redis.tick();
-        ASSERT_EQ(left.waiting, right.waiting);
-        ASSERT_EQ(left.admitted, right.admitted);
-        ASSERT_EQ(left.expired, right.expired);
-        ASSERT_EQ(left.dropped, right.dropped);
-        ASSERT_EQ(left.promoted, right.promoted);
-        ASSERT_EQ(left.clock_ms, right.clock_ms);
-        ASSERT_EQ(right.repaired, 0u);
-        ASSERT_LE(right.admitted, rules.capacity);
-      } else if (kind == 9) {
-        ASSERT_EQ(memory.look({user, "user2", "user3"}), redis.look({user, "user2", "user3"}));
-      } else {
-        std::uint64_t gap = static_cast<std::uint64_t>(pick(pick(4) ? 1500 : 6000));
-        memory.pass(gap), redis.pass(gap);
-      }
-      ASSERT_LE(redis.server().number({"HLEN", "allowedIn:users"}),
-                static_cast<long long>(rules.capacity));
-    }
-    std::vector<std::string> everyone;
-    for (int i = 0; i < 15; ++i) everyone.push_back("user" + std::to_string(i));
-    ASSERT_EQ(memory.look(everyone), redis.look(everyone));
-  }
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ StreamHub::StreamHub(Context context, Worker worker, const Settings& settings, S
       measures_(measures),
       slots_(std::max<std::uint32_t>(1, settings.status_interval_ms / kSlotMs)) {
   context_.random(&random_, sizeof random_);
+  down_ = !store.available();
   turn_ = Ticket(
       tables.turn->create(
           worker_.raw(), [](void* self) { static_cast<StreamHub*>(self)->end_of_turn(); }, this),
@@ -204,7 +205,7 @@ void StreamHub::on_looked(std::span<const std::string> users, StoreError error,
       if (!std::exchange(stream->due, false)) continue;
       if (error == StoreError::kNone) {
         show(stream, places[i]);
-      } else if (error == StoreError::kUnavailable) {
+      } else if (error == StoreError::kUnavailable && down_) {
         hold(stream);
       }
     }
@@ -234,6 +235,45 @@ void StreamHub::hold(Stream* stream) {
   if (!stream->held)
     stream->held = send(stream, "HOLD",
                         R"({"message":"대기열이 잠시 멈췄습니다. 순번은 그대로 유지됩니다."})");
+}
+
+void StreamHub::store_down() {
+  if (std::exchange(down_, true)) return;
+  round_timer_.start(worker_, kPatienceMs, [this] { go_round(); });
+}
+
+void StreamHub::store_up() {
+  if (std::exchange(down_, false)) go_round();
+}
+
+void StreamHub::catch_up() {
+  if (!down_) go_round();
+}
+
+// Tells everybody in small steps, so that the loop does not stand still for a crowd.
+void StreamHub::go_round() {
+  round_ = 0;
+  round_timer_.start(
+      worker_, kRoundMs, [this] { round_step(); }, kRoundMs);
+}
+
+void StreamHub::round_step() {
+  std::vector<std::string_view> users;
+  std::size_t told = 0;
+  for (; round_ < slots_.size() && told < kRoundStreams; ++round_) {
+    for (Stream *stream = slots_[round_].first, *next; stream != nullptr; stream = next) {
+      next = stream->after;
+      ++told;
+      if (down_) {
+        hold(stream);
+      } else {
+        stream->due |= stream->held;
+        users.push_back(stream->user->first);
+      }
+    }
+  }
+  if (round_ == slots_.size()) round_timer_.cancel();
+  look(users);
 }
 
 bool StreamHub::send(Stream* stream, const char* event, std::string_view data) {

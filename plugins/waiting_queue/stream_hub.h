@@ -6,7 +6,8 @@
 // once.
 //
 //   opened ----look----> STATUS_UPDATE | ALLOWED_IN, end | ERROR (stays open)
-//   every interval: the same; admission told by the store: ALLOWED_IN, end; store away: HOLD, once
+//   every interval: the same; admission told by the store: ALLOWED_IN, end
+//   store away for a moment: HOLD, once, to all within about a second; store back: looked up again
 //
 // A look also keeps the user's lease; when a user's last stream here closes the store is told
 // (`away`), in batches at the end of the loop's turn. A stream costs about 200 bytes here. Worker
@@ -47,6 +48,11 @@ class StreamHub {
   void closed_elsewhere(std::span<const std::string> users);
   // The user's standing has just changed through this worker.
   void touched(std::string_view user);
+  // The store is away, or back. A store that is back within kPatienceMs was never away.
+  void store_down();
+  void store_up();
+  // News may have been missed: everybody is looked up, and told if admitted.
+  void catch_up();
 
   std::size_t size() const { return size_; }
 
@@ -67,6 +73,9 @@ class StreamHub {
 
   static constexpr std::uint32_t kSlotMs = 100;
   static constexpr std::size_t kBatch = 256;  // users in one look
+  static constexpr std::uint32_t kPatienceMs = 200;
+  static constexpr std::uint32_t kRoundMs = 10;  // a step of the round that tells everybody
+  static constexpr std::size_t kRoundStreams = 512;
 
   void turn_wheel();
   void visit(Slot& slot);
@@ -79,6 +88,8 @@ class StreamHub {
                  std::span<const Place> places);
   void show(Stream* stream, const Place& place);
   void hold(Stream* stream);
+  void go_round();
+  void round_step();
   bool send(Stream* stream, const char* event, std::string_view data);
   void admit_all(Users::iterator user);
   std::uint32_t random();
@@ -100,6 +111,9 @@ class StreamHub {
   std::uint64_t wheel_ = 0;  // slots passed since the start
   std::uint64_t wheel_started_ns_ = 0;
   Timer wheel_timer_;
+  bool down_ = false;
+  std::size_t round_ = 0;  // slots visited by the round
+  Timer round_timer_;
   Ticket turn_;
   std::vector<std::string> to_look_, gone_;  // at the end of this turn
   std::uint64_t random_ = 0;

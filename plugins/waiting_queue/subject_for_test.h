@@ -22,6 +22,14 @@ class Subject {
   virtual ~Subject() = default;
   virtual void reset(const Rules& rules) = 0;
   virtual Answer run(Operation operation, std::string_view user, std::string_view id) = 0;
+  // Pairs of user and operation id, in one step where the store can.
+  virtual std::vector<Lineup> line_up_all(
+      const std::vector<std::pair<std::string, std::string>>& users, bool /*one_script*/) {
+    std::vector<Lineup> outcomes;
+    for (const auto& [user, id] : users)
+      outcomes.push_back(static_cast<Lineup>(run(Operation::kLineup, user, id).outcome));
+    return outcomes;
+  }
   virtual std::vector<Place> look(const std::vector<std::string>& users) = 0;
   virtual void away(const std::vector<std::string>& users) = 0;
   virtual Census tick() = 0;
@@ -62,10 +70,7 @@ class MemorySubject : public Subject {
     return queue_->run(operation, user, id, wall_ms);
   }
   std::vector<Place> look(const std::vector<std::string>& users) override {
-    std::vector<Place> places;
-    for (const auto& user : users) places.push_back(queue_->look(user, wall_ms));
-    for (auto& place : places) place.total = places.back().total;
-    return places;
+    return queue_->look(views(users), wall_ms);
   }
   void away(const std::vector<std::string>& users) override { queue_->away(views(users), wall_ms); }
   Census tick() override { return queue_->tick(wall_ms); }
@@ -80,10 +85,13 @@ class RedisSubject : public Subject {
   static constexpr char kTestClock[] =
       "local function wall_ms() return tonumber(redis.call('GET', 'test:now')) end\n";
 
-  static RedisServer& server() {
+  // Of all tests in this process that need none of their own.
+  static RedisServer& shared_server() {
     static RedisServer server;
     return server;
   }
+  explicit RedisSubject(RedisServer& server = shared_server()) : server_(server) {}
+  RedisServer& server() { return server_; }
   void reset(const Rules& rules) override {
     server().run({"FLUSHALL"});
     use(rules);
@@ -91,16 +99,43 @@ class RedisSubject : public Subject {
   // Other rules over what is there already.
   void use(const Rules& rules) { scripts_ = std::make_unique<Scripts>(rules, "", kTestClock); }
   Answer run(Operation operation, std::string_view user, std::string_view id) override {
-    auto answer = read_answer(operation, call([&](bool whole) {
-                                scripts_->operation(operation, user, id, whole, command_);
-                              }));
-    if (answer) return *answer;
-    return {StoreError::kFailed, 0, {}};
+    Answer answer;
+    auto failed = [] { return Answer{StoreError::kFailed, 0, {}}; };
+    if (operation == Operation::kLineup) {
+      auto outcomes = read_lineups(call_lineup({{user, id}}), 1);
+      if (!outcomes) return failed();
+      answer.outcome = outcomes->front();
+    } else if (operation == Operation::kStatus || operation == Operation::kGate) {
+      const std::string_view renew = operation == Operation::kGate ? "1" : "0";
+      auto places = read_places(call([&](bool whole) {
+                                  scripts_->look({&user, 1}, renew, whole, command_);
+                                }),
+                                1);
+      if (!places) return failed();
+      answer.place = places->front();
+    } else {
+      auto left = read_leave(call([&](bool whole) {
+        scripts_->leave(operation, {user, id}, whole, command_);
+      }));
+      if (!left) return failed();
+      answer.outcome = *left ? 1 : 0;
+    }
+    return answer;
+  }
+  std::vector<Lineup> line_up_all(const std::vector<std::pair<std::string, std::string>>& users,
+                                  bool one_script) override {
+    if (!one_script) return Subject::line_up_all(users, false);
+    std::vector<Asked> asked;
+    for (const auto& [user, id] : users) asked.push_back({user, id});
+    auto outcomes = read_lineups(call_lineup(asked), users.size());
+    EXPECT_TRUE(outcomes.has_value()) << error();
+    return outcomes.value_or(std::vector<Lineup>(users.size()));
   }
   std::vector<Place> look(const std::vector<std::string>& users) override {
     auto names = views(users);
-    auto places = read_places(call([&](bool whole) { scripts_->look(names, whole, command_); }),
-                              users.size());
+    std::string renew(users.size(), '0');
+    auto places = read_places(
+        call([&](bool whole) { scripts_->look(names, renew, whole, command_); }), users.size());
     EXPECT_TRUE(places.has_value()) << error();
     return places.value_or(std::vector<Place>(users.size()));
   }
@@ -120,11 +155,25 @@ class RedisSubject : public Subject {
     EXPECT_TRUE(settings.has_value()) << error();
     return settings.value_or(InForce{});
   }
+  // For tests in which they fail.
+  void attempt_away(const std::vector<std::string>& users) {
+    auto names = views(users);
+    call([&](bool whole) { scripts_->away(names, whole, command_); });
+  }
+  void attempt_tick() {
+    call([&](bool whole) { scripts_->tick(whole, command_); });
+  }
+  void attempt_configure() {
+    call([&](bool whole) { scripts_->configure(true, whole, command_); });
+  }
   std::string error() const {
     return reply_ && reply_->str ? reply_->str : "not the expected form";
   }
 
  private:
+  const redisReply* call_lineup(const std::vector<Asked>& asked) {
+    return call([&](bool whole) { scripts_->lineup(asked, whole, command_); });
+  }
   template <class Build>
   const redisReply* call(Build build) {
     server().run({"SET", "test:now", std::to_string(wall_ms)});
@@ -138,6 +187,7 @@ class RedisSubject : public Subject {
     return reply_.get();
   }
 
+  RedisServer& server_;
   std::unique_ptr<Scripts> scripts_;
   Command command_;
   Reply reply_;

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Random operations on the memory store and on real servers: equal answers, and the invariants of
+// the rules after every one. GW_TEST_SEED repeats a run; GW_TEST_OPERATIONS makes it longer.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <random>
+
+#include "subject_for_test.h"
+
+namespace gw::queue {
+namespace {
+
+constexpr std::uint64_t kSecond = 1000;
+constexpr int kUsers = 15;
+
+std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
+  const char* given = std::getenv(variable);
+  return given ? std::strtoull(given, nullptr, 10) : otherwise;
+}
+
+class Differential {
+ public:
+  Differential(unsigned seed, RedisSubject& redis) : random_(seed), redis_(redis) {}
+
+  void begin() {
+    rules_.capacity = static_cast<std::uint64_t>(pick(6));
+    rules_.duration_ms = static_cast<std::uint64_t>(5 + pick(20)) * kSecond;
+    rules_.max_stay_ms = pick(2) ? 0 : static_cast<std::uint64_t>(20 + pick(20)) * kSecond;
+    rules_.presence_ms = pick(4) ? static_cast<std::uint64_t>(5 + pick(20)) * kSecond : 0;
+    rules_.grace_ms = static_cast<std::uint64_t>(pick(4)) * kSecond;
+    rules_.keep_place = pick(2) == 0;
+    memory_.reset(rules_), redis_.reset(rules_);
+    memory_.wall_ms = redis_.wall_ms;
+  }
+  void step() {
+    if (pick(10) != 0) id_ = "op" + std::to_string(++ids_);
+    const std::string user = random_user();
+    switch (int kind = pick(13)) {
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+      case 4:
+      case 5:
+      case 6:
+        return operate(static_cast<Operation>(kind < 3 ? 0 : kind - 2), user);
+      case 7:
+        return memory_.away({user, "user1"}), redis_.away({user, "user1"});
+      case 8:
+        return tick();
+      case 9:
+        ASSERT_EQ(memory_.look({user, "user2", "user3"}), redis_.look({user, "user2", "user3"}));
+        return;
+      case 10:
+        return line_up_many();
+      default:
+        std::uint64_t gap = static_cast<std::uint64_t>(pick(pick(4) ? 1500 : 6000));
+        memory_.pass(gap), redis_.pass(gap);
+    }
+  }
+  void check() {
+    ASSERT_LE(redis_.server().number({"HLEN", "allowedIn:users"}),
+              static_cast<long long>(rules_.capacity));
+  }
+  void end() {
+    std::vector<std::string> everyone;
+    for (int i = 0; i < kUsers; ++i) everyone.push_back("user" + std::to_string(i));
+    ASSERT_EQ(memory_.look(everyone), redis_.look(everyone));
+  }
+
+ private:
+  int pick(int n) { return static_cast<int>(random_() % static_cast<unsigned>(n)); }
+  std::string random_user() { return "user" + std::to_string(pick(kUsers)); }
+  void operate(Operation operation, const std::string& user) {
+    Answer left = memory_.run(operation, user, id_), right = redis_.run(operation, user, id_);
+    ASSERT_EQ(left.error, right.error) << redis_.error();
+    ASSERT_EQ(left.outcome, right.outcome);
+    ASSERT_EQ(left.place, right.place);
+  }
+  // One script for all on one side, one after the other on the other.
+  void line_up_many() {
+    std::vector<std::pair<std::string, std::string>> users;
+    for (int i = 1 + pick(8); i > 0; --i)
+      users.emplace_back(random_user(), pick(6) ? "op" + std::to_string(++ids_) : id_);
+    ASSERT_EQ(memory_.line_up_all(users, false), redis_.line_up_all(users, true));
+  }
+  void tick() {
+    Census left = memory_.tick(), right = redis_.tick();
+    ASSERT_EQ(left.waiting, right.waiting);
+    ASSERT_EQ(left.admitted, right.admitted);
+    ASSERT_EQ(left.expired, right.expired);
+    ASSERT_EQ(left.dropped, right.dropped);
+    ASSERT_EQ(left.promoted, right.promoted);
+    ASSERT_EQ(left.clock_ms, right.clock_ms);
+    ASSERT_EQ(right.repaired, 0u);
+    ASSERT_LE(right.admitted, rules_.capacity);
+  }
+
+  std::mt19937 random_;
+  Rules rules_;
+  MemorySubject memory_;
+  RedisSubject& redis_;
+  std::string id_ = "none";
+  std::uint64_t ids_ = 0;
+};
+
+class StoreDifferential : public ::testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Servers, StoreDifferential,
+                         ::testing::Values("redis-server", "valkey-server"),
+                         [](const auto& parameter) {
+                           return std::string(parameter.param).substr(0, 5);
+                         });
+
+TEST_P(StoreDifferential, random_operations_answer_alike) {
+  const bool other = std::string_view(GetParam()) != "redis-server";
+  if (other && !RedisServer::installed(GetParam())) GTEST_SKIP() << "no " << GetParam();
+  ASSERT_TRUE(RedisServer::installed(GetParam())) << "no redis-server here: tools/setup.sh test";
+  std::unique_ptr<RedisServer> server;
+  if (other) server = std::make_unique<RedisServer>(std::vector<std::string>{}, GetParam());
+  RedisSubject redis(server ? *server : RedisSubject::shared_server());
+  const auto seed = static_cast<unsigned>(number_from("GW_TEST_SEED", std::random_device{}()));
+  const std::uint64_t operations = number_from("GW_TEST_OPERATIONS", 150'000);
+  std::printf("seed %u (GW_TEST_SEED repeats it), %llu operations at most\n", seed,
+              static_cast<unsigned long long>(operations));
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  std::uint64_t done = 0;
+  for (unsigned round = 0; done < operations; ++round) {
+    if (std::getenv("GW_TEST_OPERATIONS") == nullptr && std::chrono::steady_clock::now() > end)
+      break;
+    Differential pair(seed + round, redis);
+    pair.begin();
+    for (int step = 0; step < 500; ++step, ++done) {
+      SCOPED_TRACE("GW_TEST_SEED=" + std::to_string(seed + round) + " step " +
+                   std::to_string(step));
+      pair.step();
+      if (HasFatalFailure()) return;
+      pair.check();
+      if (HasFatalFailure()) return;
+    }
+    pair.end();
+    if (HasFatalFailure()) return;
+  }
+  std::printf("%llu operations\n", static_cast<unsigned long long>(done));
+}
+
+}  // namespace
+}  // namespace gw::queue
