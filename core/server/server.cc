@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/server.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -264,6 +265,9 @@ class Server {
 }  // namespace
 
 ExitCode serve(const std::string& config_path) {
+  // A reload reads whole libraries. Left to itself, glibc would keep that memory for later, or not,
+  // as the heap happens to lie.
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
   settings::Complaints complaints;
   ConfigPointer config = config::load_file(config_path, load_options(), complaints);
   if (config != nullptr) complain_about_unsupported(*config, complaints);
