@@ -31,10 +31,9 @@ Instance::~Instance() {
   if (created_) api_->destroy(raw_);
 }
 
-bool Instance::is(const Library& library, const std::string& name,
+bool Instance::is(const std::string& library_hash, const std::string& name,
                   const std::string& fingerprint) const {
-  return library_->hash() == library.hash() && context_->name == name &&
-         fingerprint_ == fingerprint;
+  return library_->hash() == library_hash && context_->name == name && fingerprint_ == fingerprint;
 }
 
 gw_status Instance::create(const gw_config* config) {

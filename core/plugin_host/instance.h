@@ -35,7 +35,8 @@ class Instance {
   const std::string& name() const { return context_->name; }
   const Library& library() const { return *library_; }
   // Would a new instance be the same one?
-  bool is(const Library& library, const std::string& name, const std::string& fingerprint) const;
+  bool is(const std::string& library_hash, const std::string& name,
+          const std::string& fingerprint) const;
   const gw_filter_api* filter() const { return filter_; }  // null: not a filter
   const gw_router_api* router() const { return router_; }
   const gw_command_api* commands() const { return commands_; }

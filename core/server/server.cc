@@ -22,6 +22,7 @@
 #include "server/core_metrics.h"
 #include "server/descriptors.h"
 #include "server/http_settings.h"
+#include "server/preflight.h"
 #include "server/restart.h"
 #include "server/watchdog.h"
 #include "server/worker.h"
@@ -160,14 +161,39 @@ class Server {
       complain_about_restart(*config_, *next, complaints);
       complain_about_unsupported(*next, complaints);
     }
-    plugin_host::Blueprint blueprint;
-    if (next != nullptr && complaints.empty())
-      blueprint = plugin_host::draw(host_, libraries_, next, generations_->running(), complaints);
-    if (!complaints.empty()) {
-      log_lines(complaints);
-      return reloaded(Reason{"the configuration is not acceptable"});
-    }
+    if (!complaints.empty()) return refuse(complaints);
     reloading_ = true;
+    const auto candidates = Preflight::candidates(*next, generations_->running());
+    if (candidates.empty()) return draw(next);
+    auto flight = Preflight::start(
+        main_, path_, candidates, next->server.start_timeout_ms,
+        [this, next](const std::optional<Preflight::Failure>& failure) { landed(next, failure); });
+    if (!flight) return landed(next, Preflight::Failure{"", "was not possible: " + flight.error()});
+    preflight_ = std::move(*flight);
+  }
+
+  // The preflight is over.
+  void landed(const ConfigPointer& next, const std::optional<Preflight::Failure>& failure) {
+    main_.post([flight = std::shared_ptr(std::move(preflight_))] {});  // it may be the caller
+    if (!failure) return draw(next);
+    settings::Complaints complaints;
+    settings::Position position;
+    std::string who = "preflight ";
+    for (const config::PluginConfig& plugin : next->plugins) {
+      if (plugin.name != failure->plugin) continue;
+      position = plugin.position;
+      who = "plugin " + plugin.name + ": " + plugin.file + " ";
+    }
+    complaints.add(next->document->file, position, who + failure->why);
+    refuse(complaints);
+  }
+
+  void draw(const ConfigPointer& next) {
+    if (ending_ > 0) return;
+    settings::Complaints complaints;
+    auto blueprint =
+        plugin_host::draw(host_, libraries_, next, generations_->running(), complaints);
+    if (!complaints.empty()) return refuse(complaints);
     generations_->activate(std::move(blueprint), [this, next](base::Result<std::uint64_t> number) {
       reloading_ = false;
       if (!number) return reloaded(Reason{number.error()});
@@ -178,6 +204,12 @@ class Server {
             [&worker, settings = shared_settings()] { worker->set_settings(settings); });
       reloaded(std::nullopt);
     });
+  }
+
+  void refuse(const settings::Complaints& complaints) {
+    reloading_ = false;
+    log_lines(complaints);
+    reloaded(Reason{"the configuration is not acceptable"});
   }
 
   using Reason = std::optional<std::string>;
@@ -229,6 +261,7 @@ class Server {
   void stop_workers() {
     watchdog_.reset();
     metrics_.reset();
+    preflight_.reset();
     hangup_.reset();
     ends_.clear();
     for (auto& worker : workers_) worker->join();
@@ -253,6 +286,7 @@ class Server {
   std::optional<plugin_host::Generations> generations_;
   std::optional<Watchdog> watchdog_;
   std::optional<CoreMetrics> metrics_;
+  std::unique_ptr<Preflight> preflight_;
   std::unique_ptr<net::SignalWatch> hangup_;
   std::vector<std::unique_ptr<net::SignalWatch>> ends_;
   std::size_t connections_left_ = 0;

@@ -94,6 +94,15 @@ filters = ["front", "back"]
         self.newest[client] = generation
         return None
 
+    def refused(self, expected):
+        """A reload that must not happen, for one reason, said once."""
+        seen = len(self.gateway.lines)
+        self.test.assertFalse(self.gateway.reload(), self.gateway.log()[-3000:])
+        errors = [line for line in self.gateway.lines[seen:] if "error" in line]
+        self.test.assertEqual(len(errors), 2, errors)
+        self.test.assertRegex(errors[0], expected)
+        self.test.assertRegex(errors[1], "reload refused: .*; generation 1 goes on")
+
     def load(self):
         clients = load.Load(self.gateway.port, CLIENTS, ["/", "/", "/", "/slow"], lambda: self.active, self.check)
         self.test.addCleanup(clients.stop)
@@ -114,7 +123,11 @@ def libraries(gateway):
 def measure(gateway, expected_libraries):
     harness.wait_for("the old libraries' end", lambda: len(libraries(gateway)) == expected_libraries)
     pages = int(proc(gateway, "statm").read_text().split()[1])
-    return {"descriptors": len(list(proc(gateway, "fd").iterdir())),
+    descriptors = []  # some files are open for a moment, again and again
+    for _ in range(5):
+        descriptors.append(len(list(proc(gateway, "fd").iterdir())))
+        time.sleep(0.01)
+    return {"descriptors": min(descriptors),
             "mappings": len([1 for line in proc(gateway, "maps").read_text().splitlines() if ".so" in line]),
             "memory": pages * os.sysconf("SC_PAGESIZE")}
 
@@ -149,6 +162,52 @@ class Reloads(unittest.TestCase):
             self.assertEqual(len(list(private.iterdir())), 1, "copies of unloaded libraries are removed")
             shop.gateway.stop()
             self.assertFalse(private.exists())
+
+    def test_bad_reloads_change_nothing(self):
+        def plugin(file="./bad.so", fail=""):
+            return f"""
+[[plugin]]
+name = "bad"
+file = "{file}"
+[plugin.config]
+fail = "{fail}"
+"""
+        with harness.scratch() as folder:
+            shop = Shop(self, folder)
+            bad = folder / "bad.so"
+            place = r"gateway.toml:\d+:\d+: "
+            clients = shop.load()
+            for build, more, expected in (
+                    ("a", "what is this", place + ".*"),
+                    ("a", "\n[[plugin]]\nname = 'bad'\nfile = 'x.so'\ncolour = 1\n", place + 'unknown key "colour"'),
+                    ("a", plugin() + "colour = 1\n", place + 'unknown key "colour"'),
+                    ("a", plugin("./gone.so"), place + "plugin bad: .*gone.so.*No such file"),
+                    ("a", plugin("gone.so"), place + "plugin bad: there is no gone.so in the plugin_path"),
+                    ("abi", plugin(), place + r"plugin bad: .*bad.so needs plugin ABI 1.99"),
+                    ("crash", plugin(), place + r"plugin bad: ./bad.so crashed while it was loaded: SIGSEGV"),
+                    ("a", plugin(fail="crash"), place + r"plugin bad: ./bad.so crashed in create: SIGSEGV"),
+                    ("a", plugin(fail="abort"), place + r"plugin bad: ./bad.so crashed in create: SIGABRT"),
+                    ("a", plugin(fail="hang"), place + r"plugin bad: ./bad.so did not return within 2000 ms in create"),
+                    ("a", plugin(fail="exit"), place + r"plugin bad: ./bad.so ended the process in create"),
+                    ("a", plugin(fail="create"), place + '"?fail"?.* is set to fail in create'),
+                    ("writable", plugin(), place + r"plugin bad: .*bad.so can be written by others")):
+                with self.subTest(expected):
+                    shop.install("a" if build == "writable" else build, bad)
+                    bad.chmod(0o666 if build == "writable" else 0o644)
+                    shop.write("a", "1", more)
+                    shop.refused(expected)
+            shop.install("b", bad)
+            shop.write("a", "1", plugin(fail="start"))
+            seen = len(shop.gateway.lines)
+            self.assertFalse(shop.gateway.reload())
+            self.assertIn("reload refused: instance bad failed to start: is set to fail in start; generation 1 goes on",
+                          "\n".join(shop.gateway.lines[seen:]))
+            harness.wait_for("the bad library's end", lambda: len(libraries(shop.gateway)) == 1)
+            shop.reload("b", "2")
+            clients.stop()
+            self.assertEqual(clients.failures[:5], [])
+            self.assertNotIn("held for", shop.gateway.log())
+            shop.gateway.stop()
 
     def test_shipped_plugins_leave_nothing_behind(self):
         """Every plugin of the embedded default, replaced as a whole again and again."""
