@@ -198,6 +198,8 @@ void MemoryQueue::remember(std::string operation, std::uint8_t outcome) {
 
 Answer MemoryQueue::run(Operation operation, std::string_view user, std::string_view operation_id,
                         std::uint64_t wall_ms) {
+  if (elsewhere_)
+    if (auto answer = run_elsewhere(operation, user, operation_id, wall_ms)) return *answer;
   look_at_clock(wall_ms);
   Answer answer;
   if (operation == Operation::kStatus || operation == Operation::kGate) {
@@ -225,12 +227,19 @@ Answer MemoryQueue::run(Operation operation, std::string_view user, std::string_
   return answer;
 }
 
-Place MemoryQueue::look(std::string_view user, std::uint64_t wall_ms) {
+std::vector<Place> MemoryQueue::look(std::span<const std::string_view> users,
+                                     std::uint64_t wall_ms) {
+  if (elsewhere_)
+    if (auto places = look_elsewhere(users, wall_ms)) return *places;
   look_at_clock(wall_ms);
-  return place_of(user, false);
+  std::vector<Place> places;
+  for (std::string_view user : users) places.push_back(place_of(user, false));
+  for (Place& place : places) place.total = places.back().total;
+  return places;
 }
 
 void MemoryQueue::away(std::span<const std::string_view> users, std::uint64_t wall_ms) {
+  if (elsewhere_ && away_elsewhere(users, wall_ms)) return;
   look_at_clock(wall_ms);
   for (std::string_view user : users) {
     auto found = waiting_.find(user);
@@ -248,6 +257,7 @@ void MemoryQueue::away(std::span<const std::string_view> users, std::uint64_t wa
 }
 
 Census MemoryQueue::tick(std::uint64_t wall_ms) {
+  if (elsewhere_) return {};  // the scheduler is where the truth is
   look_at_clock(wall_ms);
   save_clock();
   Census census;

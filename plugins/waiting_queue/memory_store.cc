@@ -48,10 +48,8 @@ StoreError MemoryStore::look(std::span<const std::string_view> users, Looked loo
   at_home(
       [names = std::vector<std::string>(users.begin(), users.end())](MemoryQueue& truth,
                                                                      std::uint64_t wall_ms) {
-        std::vector<Place> places;
-        for (const std::string& name : names) places.push_back(truth.look(name, wall_ms));
-        for (Place& place : places) place.total = places.back().total;
-        return places;
+        std::vector<std::string_view> all(names.begin(), names.end());
+        return truth.look(all, wall_ms);
       },
       [this, looked = std::move(looked)](const std::vector<Place>& places) {
         --pending_;

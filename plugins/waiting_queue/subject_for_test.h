@@ -62,10 +62,7 @@ class MemorySubject : public Subject {
     return queue_->run(operation, user, id, wall_ms);
   }
   std::vector<Place> look(const std::vector<std::string>& users) override {
-    std::vector<Place> places;
-    for (const auto& user : users) places.push_back(queue_->look(user, wall_ms));
-    for (auto& place : places) place.total = places.back().total;
-    return places;
+    return queue_->look(views(users), wall_ms);
   }
   void away(const std::vector<std::string>& users) override { queue_->away(views(users), wall_ms); }
   Census tick() override { return queue_->tick(wall_ms); }

@@ -146,10 +146,12 @@ class Reloads(unittest.TestCase):
             clients = shop.load()
             early, times = None, []
             for number in range(2, options.reloads + 2):
-                times.append(shop.reload("ab"[number % 2], str(number)))
+                times.append(shop.reload("ba"[number % 2], str(number)))
                 if number == 11:
                     early = measure(shop.gateway, 1)
             late = measure(shop.gateway, 1)
+            builds = shop.gateway.request("GET", "/").headers["X-Builds"]
+            self.assertEqual(int(builds), options.reloads, "the state went from build to build")
             clients.stop()
             print(f"{clients.answers} answers during {options.reloads} reloads; a reload took "
                   f"{sum(times) / len(times) * 1000:.0f} ms, at most {max(times) * 1000:.0f} ms")
@@ -202,6 +204,14 @@ fail = "{fail}"
             self.assertFalse(shop.gateway.reload())
             self.assertIn("reload refused: instance bad failed to start: is set to fail in start; generation 1 goes on",
                           "\n".join(shop.gateway.lines[seen:]))
+            shop.write("b", "1")
+            for role in ("front", "back"):
+                shop.config.write_text(shop.config.read_text().replace(f'role = "{role}"', f'role = "{role}"\nfail = "import"'))
+            seen = len(shop.gateway.lines)
+            self.assertFalse(shop.gateway.reload())
+            self.assertRegex("\n".join(shop.gateway.lines[seen:]),
+                             "reload refused: instance front: hand-over of its state failed: the new instance did not "
+                             "take it with status -2; generation 1 goes on")
             harness.wait_for("the bad library's end", lambda: len(libraries(shop.gateway)) == 1)
             shop.reload("b", "2")
             clients.stop()

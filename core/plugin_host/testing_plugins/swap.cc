@@ -65,7 +65,8 @@ class Swap {
 
     gw::Verdict answer(gw::Exchange exchange) const {
       const std::string front(exchange.header(GW_REQUEST, "X-Front").value_or(""));
-      return exchange.reply(200, {{"Content-Type", "text/plain"}}, swap.mark_ + " " + front);
+      const std::string builds = std::to_string(swap.builds_);
+      return exchange.reply(200, {{"X-Builds", builds}}, swap.mark_ + " " + front);
     }
 
     Swap& swap;
@@ -77,7 +78,21 @@ class Swap {
     context_.started();
   }
 
+  // It has a state: how many builds had it before.
+  static constexpr std::uint32_t kHandoverFormat = 1;
+  gw_status export_state(Part&, std::string& blob) const {
+    blob = std::string(builds_, 'x');
+    return GW_OK;
+  }
+  gw_status import_state(Part&, std::uint32_t, std::string_view blob) {
+    builds_ = blob.size() + 1;
+    return fail_ == "import" ? GW_INVALID : GW_OK;
+  }
+  void state_moved(Part&) {}
+  gw_status answer(Part&, std::uint32_t, std::string_view, std::string&) { return GW_OK; }
+
  private:
+  std::size_t builds_ = 0;
   gw::Context context_;
   std::string mark_;
   bool front_;
@@ -92,7 +107,7 @@ class Swap {
 
 GW_PLUGIN(Swap, SWAP_HEAD R"(
 requires = ["gw.context/1", "gw.config/1", "gw.exchange/1", "gw.timer/1"]
-provides = ["gw.instance/1", "gw.filter/1"]
+provides = ["gw.instance/1", "gw.filter/1", "gw.handover/1"]
 [config.role]
 type = "string"
 default = "back"
