@@ -7,6 +7,7 @@
 #include <gateway/abi/filter.h>
 #include <gateway/abi/router.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,13 +22,28 @@
 
 namespace gw::pipeline {
 
+// A number that its worker alone changes, by plain additions, and that any thread may read.
+class Count {
+ public:
+  std::uint64_t operator++() { return put(*this + 1); }
+  std::uint64_t operator--() { return put(*this - 1); }
+  operator std::uint64_t() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::uint64_t put(std::uint64_t value) {
+    value_.store(value, std::memory_order_relaxed);
+    return value;
+  }
+  std::atomic<std::uint64_t> value_{0};
+};
+
 // What of the traffic still holds one worker part of a plugin instance. Owned by whoever owns the
 // part; outlives every chain that names it and every stream that it opened. Its worker's thread.
 struct PartUse {
-  std::string instance;         // name in the configuration, for the log
-  std::uint64_t exchanges = 0;  // called for, on_complete not yet made
-  std::uint64_t streams = 0;    // open streams that this part owns
-  std::uint64_t misuses = 0;    // times it broke the ABI, counted since the part was made
+  std::string instance;  // name in the configuration, for the log
+  Count exchanges;       // called for, on_complete not yet made
+  Count streams;         // open streams that this part owns
+  Count misuses;         // times it broke the ABI, counted since the part was made
   // Both counts came to 0. May run inside a call of the part itself: only take note or post.
   void (*on_idle)(void* user) = nullptr;
   void* user = nullptr;

@@ -67,6 +67,7 @@ void Dispatcher::release_generation(WorkerGeneration* generation) {
 
 void Dispatcher::on_turn_end() {
   wakes_->on_turn_end();
+  if (moves_.step(streams_, metrics_)) environment_.scheduler.arm_turn_end();
   for (std::size_t i = 0; i < retiring_.size();) {
     if (retiring_[i]->exchanges > 0) {
       ++i;
@@ -94,6 +95,15 @@ void Dispatcher::drain_streams(const PartUse* use) {
     next_stream_ = stream->next();
     if (use == nullptr || stream->use() == use) stream->drain();
   }
+}
+
+void Dispatcher::move_streams(const StreamMove& move) {
+  moves_.add(move);
+  environment_.scheduler.arm_turn_end();
+}
+
+void Dispatcher::stream_ready(const PartUse& use) {
+  if (moves_.wants(&use)) environment_.scheduler.arm_turn_end();
 }
 
 void Dispatcher::close_streams(const PartUse* use) {

@@ -19,6 +19,7 @@
 #include "pipeline/log_limit.h"
 #include "pipeline/metrics.h"
 #include "pipeline/scheduler.h"
+#include "pipeline/stream_moves.h"
 
 struct gw_stream;
 
@@ -70,6 +71,11 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
   // Ends them; owners hear on_closed(GW_STREAM_SERVER_STOP).
   void close_streams(const PartUse* use);
 
+  // Hands the streams of `move.from` over, now and as long as it is not forgotten.
+  void move_streams(const StreamMove& move);
+  // Before a part goes.
+  void forget_moves(const PartUse* use) { moves_.forget(use); }
+
   // [any thread] The part whose code the worker runs now, or null: for a watchdog. Only to be read
   // through while that worker is known to be stuck in it.
   const PartUse* running() const { return running_.load(std::memory_order_relaxed); }
@@ -85,6 +91,7 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
   Exchange* take_exchange();
   void give_exchange(Exchange* exchange);
   void release_generation(WorkerGeneration* generation);
+  void stream_ready(const PartUse& use);
 
   Environment environment_;
   DispatcherOptions options_;
@@ -97,6 +104,7 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
   LogLimit upstream_log_;
   gw_stream* streams_ = nullptr;      // open ones, linked
   gw_stream* next_stream_ = nullptr;  // of a walk under way
+  StreamMoves moves_;
   std::atomic<const PartUse*> running_{nullptr};
 };
 

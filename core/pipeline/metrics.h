@@ -18,6 +18,8 @@ struct PipelineMetrics {
   http::Counter attempts_repeated;  // another endpoint after a failure
   http::Counter stale_repeated;     // the same endpoint after a stale connection
   http::Counter answers_broken;     // ended by closing the client's connection
+  http::Counter streams_moved;      // handed over to another instance
+  http::Counter streams_kept;       // hand-overs that were refused
   http::Counter misuses;            // plugins broke the ABI
 };
 

@@ -29,16 +29,56 @@ gw_stream::gw_stream(gw::pipeline::Dispatcher& dispatcher, gw::pipeline::PartUse
 
 gw_stream::~gw_stream() {
   if (dispatcher_.next_stream_ == this) dispatcher_.next_stream_ = next_;
+  dispatcher_.moves_.skip(this);
   (previous_ == nullptr ? dispatcher_.streams_ : previous_->next_) = next_;
   if (next_ != nullptr) next_->previous_ = previous_;
   dispatcher_.metrics_.streams_open.subtract();
+  leave_part();
+}
+
+void gw_stream::leave_part() {
   if (--use_->streams == 0 && use_->idle() && use_->on_idle != nullptr) use_->on_idle(use_->user);
+}
+
+bool gw_stream::move(const gw::pipeline::StreamMove& move, std::string& blob) {
+  std::atomic<const gw::pipeline::PartUse*>& running = dispatcher_.running_;
+  const gw_sink sink = {sizeof(gw_sink), 0, &blob, [](void* user, gw_str data) -> gw_status {
+                          auto& all = *static_cast<std::string*>(user);
+                          if (data.len > gw::pipeline::StreamMoves::kMaxBlobBytes - all.size())
+                            return GW_LIMIT;
+                          all.append(data.ptr, static_cast<std::size_t>(data.len));
+                          return GW_OK;
+                        }};
+  refused_by_ = move.to.use;
+  running.store(move.from.use, std::memory_order_relaxed);
+  gw_status status = move.from.api->export_stream(move.from.part, owner_, &sink);
+  const gw_stream_events* events = nullptr;
+  void* owner = nullptr;
+  if (status == GW_OK) {
+    running.store(move.to.use, std::memory_order_relaxed);
+    status = move.to.api->adopt_stream(move.to.part, this, move.from.api->format,
+                                       {blob.data(), blob.size()}, &events, &owner);
+  }
+  const bool adopted = status == GW_OK && events != nullptr;
+  if (adopted) {
+    running.store(move.from.use, std::memory_order_relaxed);
+    move.from.api->stream_moved(move.from.part, owner_);
+    ++move.to.use->streams;
+    leave_part();
+    use_ = move.to.use;
+    events_ = events;
+    owner_ = owner;
+    refused_by_ = nullptr;
+  }
+  running.store(nullptr, std::memory_order_relaxed);
+  return adopted;
 }
 
 void gw_stream::attach(std::unique_ptr<DetachedStream> socket) {
   socket_ = std::move(socket);
   if (socket_ == nullptr) return close(GW_STREAM_CLIENT_GONE);
   socket_->set_owner(&kEvents, this);
+  dispatcher_.stream_ready(*use_);
   flow();
 }
 

@@ -13,6 +13,7 @@
 
 #include "http/transaction.h"
 #include "pipeline/chain.h"
+#include "pipeline/stream_moves.h"
 
 namespace gw::pipeline {
 class Dispatcher;
@@ -38,6 +39,13 @@ struct gw_stream {
   const gw::pipeline::PartUse* use() const { return use_; }
   gw_stream* next() const { return next_; }
 
+  // Hand-over (stream_moves.h): is there a socket to hand over, and was that part not asked yet?
+  bool may_move_to(const gw::pipeline::PartUse* to) const {
+    return socket_ != nullptr && !ended_ && refused_by_ != to;
+  }
+  // False: it stays where it is. `blob` is empty, for this call's use.
+  bool move(const gw::pipeline::StreamMove& move, std::string& blob);
+
  private:
   static void on_closed(void* user, int reason);
   static void on_writable(void* user);
@@ -45,6 +53,7 @@ struct gw_stream {
   static const gw::http::DetachedStream::Events kEvents;
 
   ~gw_stream();
+  void leave_part();
   bool flush_pending();
   void flow();
 
@@ -56,6 +65,7 @@ struct gw_stream {
   std::unique_ptr<std::string> pending_;              // written, but not yet taken by the socket
   gw_stream* next_ = nullptr;                         // in the dispatcher's list
   gw_stream* previous_ = nullptr;
+  const gw::pipeline::PartUse* refused_by_ = nullptr;  // only to be compared
   bool ended_ = false;    // by its owner, before the socket could take it
   bool refused_ = false;  // a write gave GW_LIMIT: on_writable is owed
 };

@@ -30,7 +30,8 @@ gw_context::gw_context(gw::plugin_host::Host& its_host, std::string its_name)
       name(std::move(its_name)),
       listeners(its_host.listeners),
       posts(std::make_shared<gw::plugin_host::PostBox>(loops_of(its_host))),
-      health_owner(its_host.health.new_owner()) {}
+      health_owner(its_host.health.new_owner()),
+      tickets(its_host.seats.size()) {}
 
 gw_context::~gw_context() {
   host.health.remove(health_owner);

@@ -6,6 +6,7 @@
 
 #include <gateway/plugin.h>
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -16,6 +17,15 @@
 #include "plugin_host/host.h"
 #include "plugin_host/posts.h"
 #include "plugin_host/tickets.h"
+
+namespace gw::plugin_host {
+
+class Instance;
+
+// What a part has running on its worker, by kind of ticket. Written by the worker alone.
+using TicketCounts = std::array<pipeline::Count, gw_ticket::kKinds>;
+
+}  // namespace gw::plugin_host
 
 // Made and destroyed on [main]; lives from before `create` until after `destroy`.
 struct gw_context {
@@ -39,6 +49,8 @@ struct gw_context {
   const std::vector<gw::plugin_host::ListenerInfo> listeners;
   const std::shared_ptr<gw::plugin_host::PostBox> posts;
   const std::uint64_t health_owner;
+  std::vector<gw::plugin_host::TicketCounts> tickets;  // one a worker
+  gw::plugin_host::Instance* successor = nullptr;      // [home] who has its state now
 
  private:
   std::mutex mutex_;

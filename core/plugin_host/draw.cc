@@ -83,7 +83,7 @@ class Drawing {
     auto library = libraries_.open(*file);
     if (!library) return refuse(library.error());
     for (const auto& old : running_)
-      if (old->is(**library, plugin.name, plugin.fingerprint)) return old;
+      if (old->is((*library)->hash(), plugin.name, plugin.fingerprint)) return old;
 
     auto checked = config_.check_plugin(plugin, (*library)->manifest().config);
     if (!checked->ok()) {
@@ -170,6 +170,28 @@ base::Result<fs::path> plugin_file(const config::GatewayConfig& config, const st
     searched += (searched.empty() ? "" : ", ") + folder;
   }
   return base::Error{"there is no " + name + " in the plugin_path (" + searched + ")"};
+}
+
+void try_plugin(
+    Host& host, Libraries& libraries, const std::shared_ptr<const config::GatewayConfig>& config,
+    const std::string& name,
+    const std::function<void(const std::string& phase, const std::string& name)>& step) {
+  for (const config::PluginConfig& plugin : config->plugins) {
+    if (plugin.name != name) continue;
+    step("while it was loaded", name);
+    auto file = plugin_file(*config, plugin.file);
+    if (!file) return;
+    auto library = libraries.open(*file);
+    if (!library) return;
+    auto checked = config->check_plugin(plugin, (*library)->manifest().config);
+    if (checked->ok()) {
+      step("in create", name);
+      Instance instance(host, *library, name, plugin.fingerprint);
+      (void)instance.create(checked->root.abi());
+      step("in destroy", name);
+    }
+    step("while it was unloaded", name);
+  }
 }
 
 Blueprint draw(Host& host, Libraries& libraries,

@@ -4,7 +4,9 @@
 // its plugin's schema and by the plugin itself, and checks that the pipelines fit together.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "config/gateway_config.h"
@@ -20,6 +22,12 @@ Blueprint draw(Host& host, Libraries& libraries,
                std::shared_ptr<const config::GatewayConfig> config,
                const std::vector<std::shared_ptr<Instance>>& running,
                settings::Complaints& complaints);
+
+// [main] Loads one plugin of the configuration, creates its instance, destroys it and unloads it.
+// `step` hears what comes next ("in create") and for which instance. Complaints are dropped.
+void try_plugin(Host& host, Libraries& libraries,
+                const std::shared_ptr<const config::GatewayConfig>& config, const std::string& name,
+                const std::function<void(const std::string& phase, const std::string& name)>& step);
 
 // The file of a plugin: as it is when absolute, beside the configuration when it has a folder, else
 // the first of that name in the plugin path.

@@ -2,6 +2,7 @@
 #include "plugin_host/generations.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "plugin_host/workers.h"
@@ -32,6 +33,7 @@ struct Generations::Ending {
   std::shared_ptr<Instance> instance;
   net::Timer patience;   // until the log says what holds it, and its streams are asked to end
   bool drained = false;  // they were
+  bool leaving = false;  // its parts are being taken down
 };
 
 namespace {
@@ -112,7 +114,49 @@ void Generations::started(const std::string& name, const Status& status) {
     next_->failure += "instance " + name + " " + status.error();
   }
   if (--next_->waiting > 0) return;
-  next_->failure.empty() ? swap() : discard();
+  next_->failure.empty() ? move_states() : discard();
+}
+
+void Generations::move_states() {
+  std::vector<StateMove> moves;
+  for (const auto& to : next_->fresh) {
+    for (const auto& from : running()) {
+      // Instances of one build share what it has in variables of its own.
+      if (!from->precedes(*to) || &from->library() == &to->library()) continue;
+      if (!from->moves_state() || !to->moves_state()) continue;
+      StateMove move{from.get(), to.get(), {}};
+      for (Instance* older : outgoing())
+        if (older->precedes(*to)) move.older.push_back(older);
+      moves.push_back(std::move(move));
+    }
+  }
+  if (moves.empty()) return swap();
+  host_.seats[0]->loop->post([this, moves = std::move(moves)] {
+    host_.main->post([this, failure = plugin_host::move_states(moves)] {
+      next_->failure = failure;
+      failure.empty() ? swap() : discard();
+    });
+  });
+}
+
+std::vector<Instance*> Generations::outgoing() const {
+  std::vector<Instance*> all;
+  const auto now = running();
+  for (const auto& old : retiring_)
+    for (const auto& instance : old->blueprint.instances)
+      if (std::find(now.begin(), now.end(), instance) == now.end() &&
+          std::find(all.begin(), all.end(), instance.get()) == all.end())
+        all.push_back(instance.get());
+  for (const auto& ending : ending_)
+    if (!ending->leaving) all.push_back(ending->instance.get());
+  return all;
+}
+
+void Generations::hand_streams_over() {
+  for (Instance* from : outgoing())
+    for (const auto& to : running())
+      if (from->precedes(*to) && from->moves_streams() && to->moves_streams())
+        from->hand_streams_to(*to);
 }
 
 // The new generation never served: what was made for it goes, and then the reason is told.
@@ -137,6 +181,7 @@ void Generations::swap() {
         auto old = std::exchange(current_, std::move(next_));
         current_->fresh.clear();
         if (old != nullptr) retire(std::move(old));
+        hand_streams_over();
         host_.log.info("gateway", "generation " + std::to_string(number) + " is active");
         finish(number);
       });
@@ -212,6 +257,7 @@ void Generations::end(std::shared_ptr<Instance> instance) {
       &ending);
   ending.instance->when_idle([this, &ending] {
     ending.patience.cancel();
+    ending.leaving = true;
     ending.instance->stop(stop_timeout_ms_, [this, &ending] {
       ending.instance->destroy_parts([this, &ending] {
         auto at = std::find_if(ending_.begin(), ending_.end(),
@@ -240,6 +286,48 @@ void Generations::check_over() {
       !ending_.empty())
     return;
   host_.main->post(std::exchange(shut_down_, nullptr));
+}
+
+std::string Generations::describe() const {
+  using nlohmann::ordered_json;
+  std::vector<std::pair<const Instance*, ordered_json>> instances;
+  auto generations = ordered_json::array();
+  auto entry = [&instances](const Instance* instance) -> ordered_json& {
+    for (auto& [known, shown] : instances)
+      if (known == instance) return shown;
+    const settings::Manifest& manifest = instance->library().manifest();
+    ordered_json shown = {
+        {"name", instance->name()},
+        {"plugin", manifest.id},
+        {"version", manifest.version},
+        {"abi", std::to_string(manifest.abi >> 16) + "." + std::to_string(manifest.abi & 0xffff)},
+        {"file", instance->library().path().filename().string()},
+        {"sha256", instance->library().hash()},
+        {"generations", ordered_json::array()}};
+    for (const auto& [what, count] : instance->holds()) shown["holds"][what] = count;
+    return instances.emplace_back(instance, std::move(shown)).second;
+  };
+  auto add = [&](const Generation& generation, const char* state) {
+    ordered_json names = ordered_json::array();
+    for (const auto& instance : generation.blueprint.instances) {
+      entry(instance.get())["generations"].push_back(generation.number);
+      names.push_back(instance->name());
+    }
+    generations.push_back({{"number", generation.number},
+                           {"state", state},
+                           {"instances", std::move(names)},
+                           {"workersLeft", generation.workers_left}});
+  };
+  if (next_ != nullptr) add(*next_, "starting");
+  if (current_ != nullptr) add(*current_, "active");
+  for (const auto& old : retiring_) add(*old, "retiring");
+  for (const auto& ending : ending_)
+    entry(ending->instance.get())["ending"] = ending->leaving ? "stopping" : "held";
+  ordered_json all = {{"abi", std::to_string(GW_ABI_MAJOR) + "." + std::to_string(GW_ABI_MINOR)},
+                      {"generations", std::move(generations)},
+                      {"instances", ordered_json::array()}};
+  for (auto& [instance, shown] : instances) all["instances"].push_back(std::move(shown));
+  return all.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
 }  // namespace gw::plugin_host

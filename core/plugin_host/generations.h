@@ -4,7 +4,10 @@
 //
 //   start     parts are created on every worker, new instances start, with a deadline. Any failure
 //             takes what is new down again; live traffic has not been touched.
+//   hand over what instances know goes to those that take their places (gateway/abi/handover.h).
+//             The last thing that can fail.
 //   activate  every worker swaps its pipelines between two requests.
+//   hand over then their open streams, some each turn.
 //   retire    an old generation goes when its last exchange is over; then each of its instances
 //             that no newer generation shares, when its last stream is closed: stop, destroy_part
 //             on every worker, destroy, unload. Streams are asked to end once after the drain
@@ -48,6 +51,8 @@ class Generations {
   std::uint64_t active() const;                              // its number; 0: none
   std::size_t retiring() const { return retiring_.size(); }  // old ones that exchanges hold
   std::size_t ending() const { return ending_.size(); }      // instances on their way out
+  // All of them, their instances and what holds these, as a JSON object (gw.report/1, "plugins").
+  std::string describe() const;
 
  private:
   struct Generation;
@@ -55,7 +60,11 @@ class Generations {
 
   void start_new();
   void started(const std::string& name, const base::Status& status);
+  void move_states();
   void swap();
+  void hand_streams_over();
+  // Instances that serve no new exchanges, and whose parts are there.
+  std::vector<Instance*> outgoing() const;
   void discard();
   void finish(base::Result<std::uint64_t> result);
   void retire(std::unique_ptr<Generation> old);

@@ -5,7 +5,9 @@
 
 #include "pipeline/tables.h"
 #include "plugin_host/context.h"
+#include "plugin_host/handover.h"
 #include "plugin_host/observe.h"
+#include "plugin_host/reports.h"
 #include "plugin_host/tickets.h"
 #include "settings/checked.h"
 
@@ -43,6 +45,8 @@ const void* get_interface(const gw_host*, const char* id) {
       {GW_RANDOM_ID, random_api()},
       {GW_METRICS_ID, metrics_api()},
       {GW_HEALTH_ID, health_api()},
+      {GW_REPORT_ID, report_api()},
+      {GW_SUCCESSOR_ID, successor_api()},
   };
   for (const Entry& entry : all)
     if (entry.id == id) return entry.table;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin_host/instance.h"
 
+#include <algorithm>
+#include <cstring>
 #include <mutex>
 #include <utility>
 
@@ -24,6 +26,11 @@ Instance::Instance(Host& host, std::shared_ptr<Library> library, std::string nam
       commands_(library_->interface<gw_command_api>(GW_COMMAND_ID)),
       seats_(host.seats.size()) {
   for (Seated& seat : seats_) seat.use.instance = context_->name;
+  if (const auto* handover = library_->interface<gw_handover_api>(GW_HANDOVER_ID)) {
+    std::memcpy(&handover_, handover,
+                std::min<std::size_t>(handover->struct_size, sizeof handover_));
+    handover_.struct_size = sizeof handover_;
+  }
 }
 
 Instance::~Instance() {
@@ -31,10 +38,9 @@ Instance::~Instance() {
   if (created_) api_->destroy(raw_);
 }
 
-bool Instance::is(const Library& library, const std::string& name,
+bool Instance::is(const std::string& library_hash, const std::string& name,
                   const std::string& fingerprint) const {
-  return library_->hash() == library.hash() && context_->name == name &&
-         fingerprint_ == fingerprint;
+  return library_->hash() == library_hash && context_->name == name && fingerprint_ == fingerprint;
 }
 
 gw_status Instance::create(const gw_config* config) {
@@ -121,6 +127,8 @@ void Instance::destroy_part(std::uint32_t index) {
   Seated& seat = seats_[index];
   context_->posts->close(index);
   if (!seat.made) return;
+  host_.seats[index]->dispatcher->forget_moves(&seat.use);
+  if (index == 0) leave_successor();
   {
     const BusyInstance busy(*seat.worker);
     api_->destroy_part(std::exchange(seat.part, nullptr));
@@ -181,6 +189,76 @@ void Instance::log_holders() {
                                     std::to_string(use.exchanges) + " exchanges");
     });
   }
+}
+
+bool Instance::precedes(const Instance& next) const {
+  return this != &next && name() == next.name() &&
+         library_->manifest().id == next.library_->manifest().id;
+}
+
+void Instance::hand_streams_to(Instance& next) {
+  for (std::uint32_t i = 0; i < seats_.size(); ++i) {
+    host_.seats[i]->loop->post([this, &next, i] {
+      Seated& from = seats_[i];
+      Seated& to = next.seats_[i];
+      if (!from.made || !to.made) return;
+      host_.seats[i]->dispatcher->move_streams(
+          {{&from.use, from.part, &handover_}, {&to.use, to.part, &next.handover_}});
+    });
+  }
+}
+
+gw_status Instance::export_state(const gw_sink& out) {
+  const BusyInstance busy(*seats_[0].worker);
+  return handover_.export_state(raw_, seats_[0].part, &out);
+}
+
+gw_status Instance::import_state(std::uint32_t format, gw_str blob) {
+  const BusyInstance busy(*seats_[0].worker);
+  return handover_.import_state(raw_, seats_[0].part, format, blob);
+}
+
+void Instance::state_moved() {
+  const BusyInstance busy(*seats_[0].worker);
+  handover_.state_moved(raw_, seats_[0].part);
+}
+
+gw_status Instance::answer(std::uint32_t format, gw_str question, const gw_sink& out) {
+  if (handover_.answer == nullptr) return GW_UNSUPPORTED;
+  const BusyInstance busy(*seats_[0].worker);
+  return handover_.answer(raw_, seats_[0].part, format, question, &out);
+}
+
+void Instance::set_successor(Instance& next) {
+  if (context_->successor != nullptr) std::erase(context_->successor->predecessors_, this);
+  context_->successor = &next;
+  next.predecessors_.push_back(this);
+}
+
+// Nobody may ask an instance without parts.
+void Instance::leave_successor() {
+  for (Instance* predecessor : predecessors_) predecessor->context_->successor = nullptr;
+  predecessors_.clear();
+  if (Instance* next = std::exchange(context_->successor, nullptr))
+    std::erase(next->predecessors_, this);
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> Instance::holds() const {
+  std::uint64_t exchanges = 0, streams = 0;
+  std::array<std::uint64_t, gw_ticket::kKinds> tickets{};
+  for (std::size_t i = 0; i < seats_.size(); ++i) {
+    exchanges += seats_[i].use.exchanges;
+    streams += seats_[i].use.streams;
+    for (std::size_t kind = 0; kind < tickets.size(); ++kind)
+      tickets[kind] += context_->tickets[i][kind];
+  }
+  return {{"exchanges", exchanges},
+          {"streams", streams},
+          {"timers", tickets[gw_ticket::kTimer]},
+          {"descriptors", tickets[gw_ticket::kWatch]},
+          {"turnHooks", tickets[gw_ticket::kHook]},
+          {"resolutions", tickets[gw_ticket::kResolution]},
+          {"callOuts", tickets[gw_ticket::kCall]}};
 }
 
 }  // namespace gw::plugin_host

@@ -10,11 +10,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "pipeline/chain.h"
 #include "plugin_host/context.h"
+#include "plugin_host/handover.h"
 #include "plugin_host/host.h"
 #include "plugin_host/library.h"
 
@@ -35,7 +37,8 @@ class Instance {
   const std::string& name() const { return context_->name; }
   const Library& library() const { return *library_; }
   // Would a new instance be the same one?
-  bool is(const Library& library, const std::string& name, const std::string& fingerprint) const;
+  bool is(const std::string& library_hash, const std::string& name,
+          const std::string& fingerprint) const;
   const gw_filter_api* filter() const { return filter_; }  // null: not a filter
   const gw_router_api* router() const { return router_; }
   const gw_command_api* commands() const { return commands_; }
@@ -57,6 +60,28 @@ class Instance {
   // Logs how many streams and exchanges there are on the workers.
   void log_holders();
 
+  // Hand-over. Functions that the plugin lacks are null.
+  const gw_handover_api& handover() const { return handover_; }
+  bool moves_streams() const {
+    return handover_.export_stream && handover_.adopt_stream && handover_.stream_moved;
+  }
+  bool moves_state() const {
+    return handover_.export_state && handover_.import_state && handover_.state_moved;
+  }
+  // May `next` take over what this one has?
+  bool precedes(const Instance& next) const;
+  // Neither may be on its way down yet. Goes on until one of them is.
+  void hand_streams_to(Instance& next);
+  // [home], while its parts are there
+  gw_status export_state(const gw_sink& out);
+  gw_status import_state(std::uint32_t format, gw_str blob);
+  void state_moved();
+  gw_status answer(std::uint32_t format, gw_str question, const gw_sink& out);
+  void set_successor(Instance& next);
+
+  // What holds it, over all workers: "exchanges", "streams", "timers", ...
+  std::vector<std::pair<std::string, std::uint64_t>> holds() const;
+
   // [worker `index`] The part, between create_parts and destroy_parts.
   void* part(std::uint32_t index) const { return seats_[index].part; }
   pipeline::PartUse& use(std::uint32_t index) { return seats_[index].use; }
@@ -73,6 +98,7 @@ class Instance {
   base::Status create_part(std::uint32_t index);
   void destroy_part(std::uint32_t index);
   static void report_idle(void* seated);
+  void leave_successor();
 
   Host& host_;
   std::shared_ptr<Library> library_;
@@ -82,6 +108,8 @@ class Instance {
   const gw_filter_api* filter_;
   const gw_router_api* router_;
   const gw_command_api* commands_;
+  gw_handover_api handover_{};
+  std::vector<Instance*> predecessors_;  // [home] that have this one as their successor
   void* raw_ = nullptr;
   bool created_ = false;
   bool started_ = false;

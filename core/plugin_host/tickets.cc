@@ -28,6 +28,7 @@ void gw_worker::link(gw_ticket& ticket) {
   ticket.next = living_;
   if (living_ != nullptr) living_->previous = &ticket;
   living_ = &ticket;
+  ++context.tickets[index][ticket.kind];
 }
 
 gw_ticket* gw_worker::keep(std::unique_ptr<gw_ticket> ticket) {
@@ -37,6 +38,7 @@ gw_ticket* gw_worker::keep(std::unique_ptr<gw_ticket> ticket) {
 
 void gw_worker::bury(gw_ticket& ticket) {
   ticket.over = true;
+  --context.tickets[index][ticket.kind];
   (ticket.previous != nullptr ? ticket.previous->next : living_) = ticket.next;
   if (ticket.next != nullptr) ticket.next->previous = ticket.previous;
   ticket.next = dead_;

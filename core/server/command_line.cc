@@ -20,6 +20,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       app.add_subcommand("inspect", "Show what a plugin says of itself, and whether it loads");
   inspect->add_option("PLUGIN", line.file, "The plugin's file")->required();
 
+  // Of the program to itself (preflight.h): in no help.
+  CLI::App* preflight = app.add_subcommand("preflight", "")->group("");
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -36,6 +39,10 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   }
 
   line.rest = app.remaining(true);  // also of `check` and `inspect`, which inherit prefix_command
+  if (preflight->parsed()) {
+    line.action = CommandLine::Action::kPreflight;
+    return line;
+  }
   const bool own = check->parsed() || inspect->parsed();
   if (!line.rest.empty() && (own || line.rest.front().starts_with("-"))) {
     line.action = CommandLine::Action::kWrong;

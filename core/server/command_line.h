@@ -17,11 +17,20 @@ namespace gw::server {
 enum ExitCode { kSuccess = 0, kFailure = 1, kUsage = 2 };
 
 struct CommandLine {
-  enum class Action { kServe, kCheck, kInspect, kPluginCommand, kHelp, kVersion, kWrong };
+  enum class Action {
+    kServe,
+    kCheck,
+    kInspect,
+    kPreflight,
+    kPluginCommand,
+    kHelp,
+    kVersion,
+    kWrong
+  };
   Action action = Action::kServe;
   std::string config = "gateway.toml";
   std::string file;               // inspect: the plugin
-  std::vector<std::string> rest;  // plugin's command: its name and its arguments
+  std::vector<std::string> rest;  // plugin's command: its name and its arguments; preflight: names
   std::string text;               // kHelp: the help; kWrong: what is wrong
 };
 

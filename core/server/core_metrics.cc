@@ -124,6 +124,7 @@ void CoreMetrics::publish() {
   publish_process();
   publish_http();
   publish_pipeline();
+  host_.reports.publish("plugins", generations_.describe());
 }
 
 void CoreMetrics::publish_process() {
@@ -208,6 +209,8 @@ void CoreMetrics::publish_http() {
 
 void CoreMetrics::publish_pipeline() {
   using pipeline::PipelineMetrics;
+  static constexpr const char* kHandOvers =
+      "Open streams offered to the instance that took their owner's place.";
   static constexpr const char* kAttempts = "Repeated attempts at services, by why.";
   static constexpr Shown<PipelineMetrics> kAll[] = {
       {&PipelineMetrics::exchanges_open, true, "gateway_exchanges", "Requests being served."},
@@ -223,6 +226,10 @@ void CoreMetrics::publish_pipeline() {
        "reason", "stale_connection"},
       {&PipelineMetrics::answers_broken, false, "gateway_answers_broken_total",
        "Answers that could not be finished as announced."},
+      {&PipelineMetrics::streams_moved, false, "gateway_streams_handed_over_total", kHandOvers,
+       "result", "moved"},
+      {&PipelineMetrics::streams_kept, false, "gateway_streams_handed_over_total", kHandOvers,
+       "result", "kept"},
       {&PipelineMetrics::misuses, false, "gateway_plugin_misuses_total",
        "Times that a plugin broke the ABI."},
   };

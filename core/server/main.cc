@@ -7,6 +7,7 @@
 
 #include "server/command_line.h"
 #include "server/commands.h"
+#include "server/preflight.h"
 #include "server/server.h"
 
 int main(int argc, char** argv) {
@@ -19,6 +20,8 @@ int main(int argc, char** argv) {
       return check(line.config);
     case CommandLine::Action::kInspect:
       return inspect(line.file);
+    case CommandLine::Action::kPreflight:
+      return preflight(line.config, line.rest);
     case CommandLine::Action::kPluginCommand:
       return run_plugin_command(line.config, line.rest);
     case CommandLine::Action::kHelp:

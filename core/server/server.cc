@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/server.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +23,7 @@
 #include "server/descriptors.h"
 #include "server/http_settings.h"
 #include "server/listeners.h"
+#include "server/preflight.h"
 #include "server/restart.h"
 #include "server/service_manager.h"
 #include "server/watchdog.h"
@@ -174,16 +176,41 @@ class Server {
     if (next != nullptr) {
       complain_about_restart(*config_, *next, complaints);
     }
-    plugin_host::Blueprint blueprint;
-    if (next != nullptr && complaints.empty())
-      blueprint = plugin_host::draw(host_, libraries_, next, generations_->running(), complaints);
+    if (!complaints.empty()) return refuse(complaints);
+    reloading_ = true;
+    const auto candidates = Preflight::candidates(*next, generations_->running());
+    if (candidates.empty()) return draw(next);
+    auto flight = Preflight::start(
+        main_, path_, candidates, next->server.start_timeout_ms,
+        [this, next](const std::optional<Preflight::Failure>& failure) { landed(next, failure); });
+    if (!flight) return landed(next, Preflight::Failure{"", "was not possible: " + flight.error()});
+    preflight_ = std::move(*flight);
+  }
+
+  // The preflight is over.
+  void landed(const ConfigPointer& next, const std::optional<Preflight::Failure>& failure) {
+    main_.post([flight = std::shared_ptr(std::move(preflight_))] {});  // it may be the caller
+    if (!failure) return draw(next);
+    settings::Complaints complaints;
+    settings::Position position;
+    std::string who = "preflight ";
+    for (const config::PluginConfig& plugin : next->plugins) {
+      if (plugin.name != failure->plugin) continue;
+      position = plugin.position;
+      who = "plugin " + plugin.name + ": " + plugin.file + " ";
+    }
+    complaints.add(next->document->file, position, who + failure->why);
+    refuse(complaints);
+  }
+
+  void draw(const ConfigPointer& next) {
+    if (ending_ > 0) return;
+    settings::Complaints complaints;
+    auto blueprint =
+        plugin_host::draw(host_, libraries_, next, generations_->running(), complaints);
     Listeners::Set listening;
     if (complaints.empty()) listening = listeners_.prepare(*next, complaints);
-    if (!complaints.empty()) {
-      log_lines(complaints);
-      return reloaded(Reason{"the configuration is not acceptable"});
-    }
-    reloading_ = true;
+    if (!complaints.empty()) return refuse(complaints);
     opened_ = std::move(listening);
     generations_->activate(std::move(blueprint), [this, next](base::Result<std::uint64_t> number) {
       reloading_ = false;
@@ -197,6 +224,12 @@ class Server {
       if (ending_ == 0) activate_listeners(std::move(opened));
       reloaded(std::nullopt);
     });
+  }
+
+  void refuse(const settings::Complaints& complaints) {
+    reloading_ = false;
+    log_lines(complaints);
+    reloaded(Reason{"the configuration is not acceptable"});
   }
 
   using Reason = std::optional<std::string>;
@@ -250,6 +283,7 @@ class Server {
   void stop_workers() {
     watchdog_.reset();
     metrics_.reset();
+    preflight_.reset();
     hangup_.reset();
     ends_.clear();
     for (auto& worker : workers_) worker->join();
@@ -275,6 +309,7 @@ class Server {
   std::optional<plugin_host::Generations> generations_;
   std::optional<Watchdog> watchdog_;
   std::optional<CoreMetrics> metrics_;
+  std::unique_ptr<Preflight> preflight_;
   std::unique_ptr<net::SignalWatch> hangup_;
   std::vector<std::unique_ptr<net::SignalWatch>> ends_;
   std::size_t connections_left_ = 0;
@@ -289,6 +324,9 @@ class Server {
 }  // namespace
 
 ExitCode serve(const std::string& config_path) {
+  // A reload reads whole libraries. Left to itself, glibc would keep that memory for later, or not,
+  // as the heap happens to lie.
+  ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
   settings::Complaints complaints;
   ConfigPointer config = config::load_file(config_path, load_options(), complaints);
   if (!complaints.empty()) {

@@ -2,6 +2,9 @@
 #include "actuator.h"
 
 #include <gateway/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "exposition.h"
 #include "health.h"
@@ -55,14 +58,41 @@ Verdict answer_metrics(Context context, Maxima& maxima, Exchange x, std::string_
   return found ? answer_json(x, 200, *found) : not_found(x);
 }
 
+// The host's own reports stand beside Spring's endpoints, each under its name.
+std::optional<std::string> host_report(Context context, std::string_view name) {
+  std::optional<std::string> found;
+  if (!GW_HAS(tables.report, read)) return found;
+  tables.report->read(
+      context.raw(), str(name),
+      [](void* user, gw_str json) {
+        static_cast<std::optional<std::string>*>(user)->emplace(view(json));
+      },
+      &found);
+  return found;
+}
+
+std::vector<std::string> host_reports(Context context) {
+  std::vector<std::string> names;
+  if (GW_HAS(tables.report, visit))
+    tables.report->visit(
+        context.raw(),
+        [](void* user, gw_str name) {
+          static_cast<std::vector<std::string>*>(user)->emplace_back(view(name));
+        },
+        &names);
+  return names;
+}
+
 // What Spring's discovery page lists; links are relative to the host that was asked.
-Verdict answer_links(Exchange x) {
+Verdict answer_links(Context context, Exchange x) {
   std::string base = "//" + std::string(view(x.request().authority)) + std::string(kBase);
   nlohmann::ordered_json links;
   auto add = [&](const char* name, const char* path, bool templated) {
     links[name] = {{"href", base + path}, {"templated", templated}};
   };
   add("self", "", false);
+  for (const std::string& name : host_reports(context))
+    add(name.c_str(), ("/" + name).c_str(), false);
   add("health", "/health", false);
   add("health-path", "/health/{*path}", true);
   add("info", "/info", false);
@@ -103,14 +133,17 @@ Verdict answer_actuator(Context context, const Settings& settings, Maxima& maxim
   if (rest == "/info") endpoint = Endpoint::kInfo;
   if (rest == "/metrics" || below("/metrics")) endpoint = Endpoint::kMetrics;
   if (rest == "/prometheus") endpoint = Endpoint::kPrometheus;
-  if (endpoint == Endpoint::kNone) return not_found(x);
+  std::optional<std::string> report;
+  if (endpoint == Endpoint::kNone && rest.size() > 1) report = host_report(context, rest.substr(1));
+  if (endpoint == Endpoint::kNone && !report) return not_found(x);
 
   std::string_view method = view(request.method);
   if (method != "GET" && method != "HEAD")
     return x.fail(405, "METHOD_NOT_ALLOWED", {}, {{"Allow", "GET, HEAD"}});
+  if (report) return answer_json(x, 200, *report);
   switch (endpoint) {
     case Endpoint::kLinks:
-      return answer_links(x);
+      return answer_links(context, x);
     case Endpoint::kHealth:
       return answer_health(context, settings.health, x, part);
     case Endpoint::kInfo:

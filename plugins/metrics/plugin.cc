@@ -55,6 +55,7 @@ abi = "1.0"
 licence = "Apache-2.0"
 summary = "Spring Boot's Actuator (health, info, metrics, prometheus) and request timers"
 requires = ["gw.exchange/1", "gw.attribute/1", "gw.metrics/1", "gw.health/1", "gw.clock/1"]
+optional = ["gw.report/1"]
 provides = ["gw.instance/1", "gw.filter/1"]
 [attributes]
 uses = ["route.id", "route.uri"]
@@ -64,7 +65,7 @@ default = [10, 50, 100, 250, 500, 1000, 2500, 5000]
 doc = "Upper bounds of the request timers' buckets, rising."
 [config.uris]
 type = "strings"
-default = ["/actuator/health", "/actuator/health/**", "/actuator/info", "/actuator/metrics", "/actuator/metrics/{requiredMetricName}", "/actuator/prometheus", "/api/v1/queue/lineup", "/api/v1/queue/status", "/api/v1/queue/stream", "/api/v1/queue/allowed-in-token", "/api/v1/queue/waiting-token"]
+default = ["/actuator/health", "/actuator/health/**", "/actuator/info", "/actuator/metrics", "/actuator/metrics/{requiredMetricName}", "/actuator/plugins", "/actuator/prometheus", "/api/v1/queue/lineup", "/api/v1/queue/status", "/api/v1/queue/stream", "/api/v1/queue/allowed-in-token", "/api/v1/queue/waiting-token"]
 doc = "Path patterns that are shown as `uri` of requests that the gateway answers itself."
 [config.show_details]
 type = "boolean"

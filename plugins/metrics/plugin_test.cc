@@ -103,6 +103,21 @@ TEST_F(MetricsPlugin, CountsRequests) {
   EXPECT_EQ(none.status(), 404u);
 }
 
+TEST_F(MetricsPlugin, ShowsTheReportsOfTheHost) {
+  start();
+  host.set_report("plugins", R"({"generations":[]})");
+  testing::Exchange report(host, {&*metrics}, {"GET", "/actuator/plugins"});
+  testing::Exchange none(host, {&*metrics}, {"GET", "/actuator/secrets"});
+  testing::Exchange changing(host, {&*metrics}, {"POST", "/actuator/plugins"});
+  testing::Exchange links(host, {&*metrics}, {"GET", "/actuator"});
+  host.run();
+  EXPECT_EQ(report.status(), 200u);
+  EXPECT_EQ(report.body(), R"({"generations":[]})");
+  EXPECT_EQ(none.status(), 404u);
+  EXPECT_EQ(changing.status(), 405u);
+  EXPECT_EQ(json(links)["_links"]["plugins"]["href"], "//localhost/actuator/plugins");
+}
+
 TEST_F(MetricsPlugin, BadConfigurationIsExplained) {
   for (const char* wrong :
        {"buckets_ms = [10, 5]", "buckets_ms = [0]", "uris = [\"/a/**/b\"]", "info = '[1]'"}) {

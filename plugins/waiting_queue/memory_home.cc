@@ -28,6 +28,13 @@ void MemoryHome::leave(QueuePart& member) {
   if (!members_.empty()) queue_.set_rules(members_.back().rules, members_.back().max_users);
 }
 
+void MemoryHome::move_out() {
+  queue_.clear();
+  queue_.be_elsewhere([this](std::string_view question, std::string& answer) {
+    return !members_.empty() && members_.back().part->ask_successor(question, answer);
+  });
+}
+
 std::size_t MemoryHome::announce() {
   const std::vector<std::string> admitted = queue_.take_admitted(), closed = queue_.take_closed();
   const std::vector<std::string_view> let_in(admitted.begin(), admitted.end());

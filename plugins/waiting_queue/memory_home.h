@@ -5,7 +5,7 @@
 // its last stream; both speak to one truth, so that nobody loses a place. Home worker's thread
 // only.
 //
-// A reload that loads another build of this library starts with an empty queue.
+// A reload that loads another build of this library moves the truth there (handover.cc).
 #pragma once
 
 #include <memory>
@@ -28,6 +28,8 @@ class MemoryHome {
   void leave(QueuePart& member);
 
   MemoryQueue& queue() { return queue_; }
+  // The truth has moved to another build: members ask there from now on.
+  void move_out();
   // Tells the streams of all members what the queue did. How many were admitted.
   std::size_t announce();
 

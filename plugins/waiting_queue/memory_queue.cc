@@ -199,6 +199,8 @@ void MemoryQueue::remember(std::string operation, std::uint8_t outcome) {
 
 Answer MemoryQueue::run(Operation operation, std::string_view user, std::string_view operation_id,
                         std::uint64_t wall_ms) {
+  if (elsewhere_)
+    if (auto answer = run_elsewhere(operation, user, operation_id, wall_ms)) return *answer;
   look_at_clock(wall_ms);
   Answer answer;
   if (operation == Operation::kStatus || operation == Operation::kGate) {
@@ -228,6 +230,8 @@ Answer MemoryQueue::run(Operation operation, std::string_view user, std::string_
 
 std::vector<Place> MemoryQueue::look(std::span<const std::string_view> users,
                                      std::uint64_t wall_ms) {
+  if (elsewhere_)
+    if (auto places = look_elsewhere(users, wall_ms)) return *places;
   look_at_clock(wall_ms);
   for (std::string_view user : users) settle_lease(user);
   std::vector<Place> places;
@@ -236,6 +240,7 @@ std::vector<Place> MemoryQueue::look(std::span<const std::string_view> users,
 }
 
 void MemoryQueue::away(std::span<const std::string_view> users, std::uint64_t wall_ms) {
+  if (elsewhere_ && away_elsewhere(users, wall_ms)) return;
   look_at_clock(wall_ms);
   for (std::string_view user : users) {
     auto found = waiting_.find(user);
@@ -253,6 +258,7 @@ void MemoryQueue::away(std::span<const std::string_view> users, std::uint64_t wa
 }
 
 Census MemoryQueue::tick(std::uint64_t wall_ms) {
+  if (elsewhere_) return {};  // the scheduler is where the truth is
   look_at_clock(wall_ms);
   save_clock();
   Census census;

@@ -43,6 +43,17 @@ class MemoryQueue {
   void away(std::span<const std::string_view> users, std::uint64_t wall_ms);
   Census tick(std::uint64_t wall_ms);
 
+  // Hand-over to the next build (memory_state.cc). `elsewhere` asks where the state is now; false:
+  // there is nobody to ask, and what is here counts.
+  using Elsewhere = std::function<bool(std::string_view question, std::string& answer)>;
+  void export_state(std::string& blob) const;
+  // False: not what export_state wrote.
+  bool import_state(std::string_view blob);
+  void clear();
+  void be_elsewhere(Elsewhere elsewhere) { elsewhere_ = std::move(elsewhere); }
+  // False: no such question.
+  bool answer_question(std::string_view question, std::string& text);
+
   // Those admitted, and those marked away, since last asked: what the scripts publish.
   std::vector<std::string> take_admitted() { return std::exchange(admitted_news_, {}); }
   std::vector<std::string> take_closed() { return std::exchange(closed_news_, {}); }
@@ -77,6 +88,11 @@ class MemoryQueue {
                        __gnu_pbds::rb_tree_tag, __gnu_pbds::tree_order_statistics_node_update>;
   using Deadlines = std::set<std::pair<std::int64_t, std::string_view>>;  // views of the maps' keys
 
+  std::optional<Answer> run_elsewhere(Operation operation, std::string_view user,
+                                      std::string_view operation_id, std::uint64_t wall_ms);
+  std::optional<std::vector<Place>> look_elsewhere(std::span<const std::string_view> users,
+                                                   std::uint64_t wall_ms);
+  bool away_elsewhere(std::span<const std::string_view> users, std::uint64_t wall_ms);
   void look_at_clock(std::uint64_t wall_ms);
   void save_clock();
   std::int64_t clamp(const Admitted& admitted, std::int64_t time) const;
@@ -100,6 +116,7 @@ class MemoryQueue {
 
   Rules rules_;
   std::size_t max_users_;
+  Elsewhere elsewhere_;     // set: the truth has moved
   std::int64_t clock_ = 0;  // the queue clock, now
   std::uint64_t wall_ = 0;
   std::optional<std::pair<std::int64_t, std::uint64_t>> saved_;  // both, when last saved

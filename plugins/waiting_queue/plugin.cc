@@ -4,6 +4,7 @@
 // Glue only.
 #include <gateway/plugin.hpp>
 
+#include "blob.h"
 #include "queue_part.h"
 #include "settings.h"
 
@@ -16,6 +17,16 @@ class WaitingQueue : public Shared {
   WaitingQueue(Context host, Config config) : Shared(host, Settings::read(config)) {}
 
   void start(Part& home) { home.start(); }
+
+  static constexpr std::uint32_t kHandoverFormat = kBlobFormat;
+  gw_status export_state(Part& home, std::string& blob) { return home.export_state(blob); }
+  gw_status import_state(Part& home, std::uint32_t format, std::string_view blob) {
+    return home.import_state(format, blob);
+  }
+  void state_moved(Part& home) { home.state_moved(); }
+  gw_status answer(Part& home, std::uint32_t format, std::string_view question, std::string& out) {
+    return home.answer(format, question, out);
+  }
 };
 
 }  // namespace gw::queue
@@ -29,7 +40,8 @@ summary = "Waiting queue and admission control"
 requires = ["gw.context/1", "gw.config/1", "gw.attribute/1", "gw.text/1", "gw.exchange/1", "gw.stream/1",
             "gw.worker/1", "gw.timer/1", "gw.fd/1", "gw.turn/1", "gw.post/1", "gw.resolve/1", "gw.log/1",
             "gw.clock/1", "gw.random/1", "gw.metrics/1", "gw.health/1"]
-provides = ["gw.instance/1", "gw.filter/1"]
+optional = ["gw.successor/1"]
+provides = ["gw.instance/1", "gw.filter/1", "gw.handover/1"]
 
 [attributes]
 consumes = ["identity.subject"]

@@ -53,6 +53,17 @@ class QueuePart : private StoreEvents {
     filter_->on_complete(exchange, slot, outcome);
   }
 
+  // Hand-over (handover.cc). The state's functions: home worker.
+  gw_status export_stream(void* owner, std::string& blob);
+  gw_status adopt_stream(gw_stream* stream, std::uint32_t format, std::string_view blob,
+                         const gw_stream_events*& events, void*& owner);
+  void stream_moved(void* owner);
+  gw_status export_state(std::string& blob);
+  gw_status import_state(std::uint32_t format, std::string_view blob);
+  void state_moved();
+  gw_status answer(std::uint32_t format, std::string_view question, std::string& out);
+  bool ask_successor(std::string_view question, std::string& answer) const;
+
   // Home worker, memory store only.
   MemoryQueue& memory() { return memory_->queue(); }
   // The same: tells what the queue did.

@@ -19,6 +19,7 @@ struct StreamHub::Stream {
   bool due;                    // waits for a look's answer
   bool held;                   // was told that the store is away
   bool told_absent;
+  bool quiet;  // adopted: its client was told by another hub where it stands
 };
 
 const gw_stream_events StreamHub::kEvents = {sizeof(gw_stream_events), &StreamHub::on_closed,
@@ -61,14 +62,33 @@ std::uint32_t StreamHub::jittered_retry_ms() {
   return settings_.reconnect_ms / 2 + random() % (settings_.reconnect_ms + 1);
 }
 
-StreamHub::Opened StreamHub::open(Exchange exchange, std::string_view user) {
+StreamHub::Opened StreamHub::room_for(std::string_view user) const {
   if (size_ >= settings_.max_streams) return Opened::kFull;
   auto known = users_.find(user);
-  if (known != users_.end()) {
-    std::size_t count = 0;
-    for (Stream* s = known->second; s != nullptr; s = s->sibling) ++count;
-    if (count >= settings_.max_streams_per_user) return Opened::kTooManyOfUser;
-  }
+  if (known == users_.end()) return Opened::kYes;
+  std::size_t count = 0;
+  for (Stream* s = known->second; s != nullptr; s = s->sibling) ++count;
+  return count >= settings_.max_streams_per_user ? Opened::kTooManyOfUser : Opened::kYes;
+}
+
+// It is looked up at the end of this turn.
+StreamHub::Stream* StreamHub::add(std::unique_ptr<Stream> stream, std::string_view user) {
+  auto known = users_.find(user);
+  if (known == users_.end()) known = users_.emplace(std::string(user), nullptr).first;
+  stream->hub = this;
+  stream->user = &*known;
+  stream->sibling = known->second;
+  stream->due = true;
+  known->second = stream.get();
+  measures_.streams(++size_);
+  to_look_.push_back(known->first);
+  tables.turn->arm(turn_.get());
+  return stream.release();
+}
+
+StreamHub::Opened StreamHub::open(Exchange exchange, std::string_view user) {
+  const Opened room = room_for(user);
+  if (room != Opened::kYes) return room;
   auto stream = std::make_unique<Stream>();
   stream->handle = exchange.begin_stream(200,
                                          {{"Content-Type", "text/event-stream"},
@@ -76,45 +96,86 @@ StreamHub::Opened StreamHub::open(Exchange exchange, std::string_view user) {
                                           {"X-Accel-Buffering", "no"}},
                                          &kEvents, stream.get());
   if (stream->handle == nullptr) return Opened::kRefused;
-  if (known == users_.end()) known = users_.emplace(std::string(user), nullptr).first;
-  stream->hub = this;
-  stream->user = &*known;
-  stream->sibling = known->second;
-  stream->due = true;
-  place(*stream);
-  known->second = stream.get();
-  measures_.streams(++size_);
+  Stream* added = add(std::move(stream), user);
+  place(*added);
   char retry[32];
   int size = std::snprintf(retry, sizeof retry, "retry: %u\n\n", jittered_retry_ms());
-  tables.stream->write(stream->handle, gw_str{retry, static_cast<std::uint64_t>(size)});
-  stream.release();
-  to_look_.push_back(known->first);
-  tables.turn->arm(turn_.get());
+  tables.stream->write(added->handle, gw_str{retry, static_cast<std::uint64_t>(size)});
   return Opened::kYes;
+}
+
+void StreamHub::start_wheel() {
+  if (wheel_timer_.active()) return;
+  wheel_started_ns_ = context_.monotonic_ns();
+  wheel_ = 0;
+  wheel_timer_.start(
+      worker_, kSlotMs, [this] { turn_wheel(); }, kSlotMs);
 }
 
 // Into the emptiest of a few slots, so that the wheel stays even whenever people come.
 void StreamHub::place(Stream& stream) {
   constexpr int kCandidates = 4;
   auto count = static_cast<std::uint32_t>(slots_.size());
-  if (!wheel_timer_.active()) {
-    wheel_started_ns_ = context_.monotonic_ns();
-    wheel_ = 0;
-    wheel_timer_.start(
-        worker_, kSlotMs, [this] { turn_wheel(); }, kSlotMs);
-  }
+  start_wheel();
   std::uint32_t best = random() % count;
   for (int i = 1; i < kCandidates; ++i) {
     std::uint32_t other = random() % count;
     if (slots_[other].count < slots_[best].count) best = other;
   }
-  Slot& slot = slots_[best];
-  stream.slot = best;
+  stream.heartbeat_at = wheel_ + settings_.heartbeat_ms / kSlotMs;
+  place(stream, best);
+}
+
+void StreamHub::place(Stream& stream, std::uint32_t at) {
+  Slot& slot = slots_[at];
+  stream.slot = at;
   stream.after = slot.first;
   if (slot.first != nullptr) slot.first->before = &stream;
   slot.first = &stream;
   ++slot.count;
-  stream.heartbeat_at = wheel_ + settings_.heartbeat_ms / kSlotMs;
+}
+
+// Times are written down as what is left of them, so that nobody is asked for later, or more often,
+// than without the hand-over.
+void StreamHub::export_stream(const void* owner, std::string& blob) const {
+  const auto& stream = *static_cast<const Stream*>(owner);
+  const std::uint64_t count = slots_.size();
+  const std::uint64_t turns = (stream.slot + count - wheel_ % count) % count;
+  BlobWriter out(blob);
+  out.text(stream.user->first);
+  out.number(stream.last_id);
+  out.number(turns * kSlotMs);
+  out.number((stream.heartbeat_at - std::min(stream.heartbeat_at, wheel_)) * kSlotMs);
+  out.byte(static_cast<std::uint8_t>((stream.held ? 1 : 0) | (stream.told_absent ? 2 : 0)));
+}
+
+gw_status StreamHub::adopt(gw_stream* handle, BlobReader& blob, const gw_stream_events*& events,
+                           void*& owner) {
+  const std::string_view user = blob.text();
+  auto stream = std::make_unique<Stream>();
+  stream->handle = handle;
+  stream->last_id = static_cast<std::uint32_t>(blob.number());
+  const std::uint64_t next_slots = blob.number() / kSlotMs,
+                      heartbeat_slots = blob.number() / kSlotMs;
+  const std::uint8_t flags = blob.byte();
+  if (!blob.whole() || user.size() > kMaxUserBytes) return GW_INVALID;
+  if (room_for(user) != Opened::kYes) return GW_LIMIT;
+  stream->held = (flags & 1) != 0;
+  stream->told_absent = (flags & 2) != 0;
+  stream->quiet = flags == 0;
+  start_wheel();
+  stream->heartbeat_at =
+      wheel_ + std::min<std::uint64_t>(heartbeat_slots, settings_.heartbeat_ms / kSlotMs);
+  const std::uint64_t count = slots_.size();
+  Stream* added = add(std::move(stream), user);
+  place(*added, static_cast<std::uint32_t>((wheel_ + std::min(next_slots, count)) % count));
+  events = &kEvents;
+  owner = added;
+  return GW_OK;
+}
+
+void StreamHub::forget(void* owner) {
+  unlink(static_cast<Stream*>(owner));
 }
 
 void StreamHub::unlink(Stream* stream) {
@@ -163,6 +224,7 @@ void StreamHub::visit(Slot& slot) {
       send(stream, "HEARTBEAT", {data, static_cast<std::size_t>(size)});
     }
     stream->due = true;
+    stream->quiet = false;
     users.push_back(stream->user->first);
   }
   look(users);
@@ -222,6 +284,7 @@ void StreamHub::show(Stream* stream, const Place& place) {
     return;
   }
   stream->told_absent = false;
+  if (std::exchange(stream->quiet, false)) return;
   char data[160];
   int size = std::snprintf(data, sizeof data,
                            "{\"totalQueueSize\":%" PRIu64 ",\"userQueuePosition\":%" PRIu64

@@ -23,6 +23,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "blob.h"
 #include "measures.h"
 #include "settings.h"
 #include "store.h"
@@ -41,6 +42,13 @@ class StreamHub {
   enum class Opened : std::uint8_t { kYes, kFull, kTooManyOfUser, kRefused };
   // kYes and kRefused: the exchange is answered. Call in a filter's callback.
   Opened open(Exchange exchange, std::string_view user);
+
+  // Hand-over between two hubs: writes a stream down; takes one that another wrote down; forgets
+  // one without ending it.
+  void export_stream(const void* owner, std::string& blob) const;
+  gw_status adopt(gw_stream* handle, BlobReader& blob, const gw_stream_events*& events,
+                  void*& owner);
+  void forget(void* owner);
 
   // These users were admitted, somewhere.
   void admitted(std::span<const std::string> users);
@@ -79,7 +87,11 @@ class StreamHub {
 
   void turn_wheel();
   void visit(Slot& slot);
+  Opened room_for(std::string_view user) const;
+  Stream* add(std::unique_ptr<Stream> stream, std::string_view user);
+  void start_wheel();
   void place(Stream& stream);
+  void place(Stream& stream, std::uint32_t slot);
   void unlink(Stream* stream);
   void close(Stream* stream);  // ends and forgets it
   void end_of_turn();

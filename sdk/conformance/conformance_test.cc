@@ -108,6 +108,20 @@ class ConformanceTest : public ::testing::TestWithParam<std::uint32_t> {
     return all();
   }
 
+  // Another instance takes a stream over; one that is not to be handed over stays.
+  void check_hand_over(const gw_plugin& filter) {
+    Instance next(host, filter, "", "conformance");
+    ASSERT_EQ(next.start(), GW_OK);
+    Exchange moves(host, all(), {.target = "/conformance/stream-handover"});
+    Exchange stays(host, all(), {.target = "/conformance/stream-stop"});
+    const HandOver handed = hand_over(*inner, next);
+    EXPECT_EQ(handed.moved, 1u);
+    EXPECT_EQ(handed.kept, 1u);
+    EXPECT_TRUE(host.run_until([&] { return moves.ended(); }));
+    EXPECT_EQ(moves.body(), "open\nadopted\n");
+    EXPECT_TRUE(stays.streaming());
+  }
+
   FakeHost host{GetParam()};
   std::unique_ptr<Instance> outer, inner, router;
 };
@@ -143,6 +157,7 @@ TEST_P(ConformanceTest, EveryCase) {
     EXPECT_TRUE(host.run_until([&] { return x.done() && !x.streaming(); }));
     check_answer(one, x);
   }
+  check_hand_over(*filter);
   Exchange last(host, all(), {.target = "/conformance/stream-stop"});
   EXPECT_TRUE(last.streaming());
   last.drain();

@@ -203,6 +203,32 @@ AT(gw_instance_api, destroy_part, 32);
 AT(gw_instance_api, start, 40);
 AT(gw_instance_api, stop, 48);
 
+/* abi/handover.h */
+SIZE(gw_sink, 24);
+AT(gw_sink, struct_size, 0);
+AT(gw_sink, reserved, 4);
+AT(gw_sink, user, 8);
+AT(gw_sink, write, 16);
+SIZE(gw_handover_api, 64);
+AT(gw_handover_api, struct_size, 0);
+AT(gw_handover_api, format, 4);
+AT(gw_handover_api, export_stream, 8);
+AT(gw_handover_api, adopt_stream, 16);
+AT(gw_handover_api, stream_moved, 24);
+AT(gw_handover_api, export_state, 32);
+AT(gw_handover_api, import_state, 40);
+AT(gw_handover_api, state_moved, 48);
+AT(gw_handover_api, answer, 56);
+SIZE(gw_successor_api, 16);
+AT(gw_successor_api, struct_size, 0);
+AT(gw_successor_api, ask, 8);
+
+/* abi/report.h */
+SIZE(gw_report_api, 24);
+AT(gw_report_api, struct_size, 0);
+AT(gw_report_api, read, 8);
+AT(gw_report_api, visit, 16);
+
 /* abi/filter.h */
 SIZE(gw_outcome, 64);
 AT(gw_outcome, struct_size, 0);

@@ -105,6 +105,7 @@ class Conformance {
  public:
   Conformance(Context context, Config config);
   using Part = conformance::Part;
+  static constexpr std::uint32_t kHandoverFormat = 7;
   void start(Part& home);
   void stop(Part& home);
   static std::span<const gw_command> commands();
@@ -126,10 +127,16 @@ struct Part {
                            std::uint64_t& consumed);
   void on_complete(Exchange exchange, void*& slot, const gw_outcome& outcome);
 
+  gw_status export_stream(void* owner, std::string& blob);
+  gw_status adopt_stream(gw_stream* stream, std::uint32_t format, std::string_view blob,
+                         const gw_stream_events*& events, void*& owner);
+  void stream_moved(void* owner);
+
   Conformance& instance;
   Worker worker;
   gw_waker old_waker{};  // of an exchange that is over
   Timer start_timer;
+  void* newest = nullptr;  // stream that waits
 };
 
 }  // namespace gw::conformance

@@ -16,6 +16,7 @@ struct Open {
   Timer timer;
   int round = 0;
   bool full = false;
+  bool movable = false;
   gw_status write(std::string_view text) const { return tables.stream->write(stream, str(text)); }
   void end() {
     tables.stream->end(stream);
@@ -116,9 +117,17 @@ Verdict stream_limit(Part& part, Exchange x) {
 
 Verdict stream_open(Part& part, Exchange x) {
   Open* open = begin(part, x);
+  part.newest = open;
   if (open == nullptr) return x.fail(500, "STREAM_REFUSED");
   open->write("open\n");
   return GW_REPLIED;
+}
+
+// Waits for another instance to take it over, which then ends it.
+Verdict stream_handover(Part& part, Exchange x) {
+  const Verdict verdict = stream_open(part, x);
+  if (part.newest != nullptr) static_cast<Open*>(part.newest)->movable = true;
+  return verdict;
 }
 
 // Begins after a pause, which is how a stream that asks its store first begins.
@@ -136,12 +145,40 @@ class LateStream : public Probe {
 
 }  // namespace
 
+gw_status Part::export_stream(void* owner, std::string& blob) {
+  const auto* open = static_cast<const Open*>(owner);
+  instance.tally.expect(&open->part == this, "a part is asked for its own streams");
+  if (!open->movable) return GW_UNSUPPORTED;
+  blob = std::string(4000, 'b') + "adopted\n";
+  return GW_OK;
+}
+
+gw_status Part::adopt_stream(gw_stream* stream, std::uint32_t format, std::string_view blob,
+                             const gw_stream_events*& events, void*& owner) {
+  instance.tally.expect(format == Conformance::kHandoverFormat, "adopt_stream gets the format");
+  instance.tally.expect(blob.size() == 4008, "adopt_stream gets the blob whole");
+  auto* open = new Open(*this);
+  open->stream = stream;
+  open->timer.start(worker, 20, [open, text = std::string(blob.substr(4000))] {
+    open->part.instance.tally.expect(open->write(text) == GW_OK, "an adopted stream takes a write");
+    open->end();
+  });
+  events = &kEvents;
+  owner = open;
+  return GW_OK;
+}
+
+void Part::stream_moved(void* owner) {
+  delete static_cast<Open*>(owner);
+}
+
 void add_stream_cases(Cases& cases) {
   cases.direct.insert({{"stream", stream},
                        {"stream-at-once", stream_at_once},
                        {"stream-limit", stream_limit},
                        {"stream-leave", stream_open},
-                       {"stream-stop", stream_open}});
+                       {"stream-stop", stream_open},
+                       {"stream-handover", stream_handover}});
   cases.started.insert({{"stream-late", [](Part& part, Exchange) -> std::unique_ptr<Probe> {
                            return std::make_unique<LateStream>(part);
                          }}});

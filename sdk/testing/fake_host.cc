@@ -49,7 +49,9 @@ const void* get_interface(const gw_host*, const char* id) {
       {GW_CLOCK_ID, &kClockTable},
       {GW_RANDOM_ID, &kRandomTable},
       {GW_METRICS_ID, &kMetricsTable},
-      {GW_HEALTH_ID, &kHealthTable}};
+      {GW_HEALTH_ID, &kHealthTable},
+      {GW_REPORT_ID, &kReportTable},
+      {GW_SUCCESSOR_ID, &kSuccessorTable}};
   auto found = tables.find(id);
   return found == tables.end() ? nullptr : found->second;
 }

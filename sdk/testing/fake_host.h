@@ -74,6 +74,9 @@ class FakeHost {
   // Streams: unsent bytes above which `write` gives GW_LIMIT. Default 64 KiB.
   void set_stream_cap(std::uint64_t bytes);
 
+  // What gw.report/1 gives.
+  void set_report(std::string name, std::string json);
+
   const std::vector<LogLine>& log() const;
   bool logged(std::string_view part) const;  // in any line
   // 0 when nothing of that name was reported; details as last reported.
@@ -134,6 +137,14 @@ class Instance {
  private:
   std::unique_ptr<State> state_;
 };
+
+// Hands what `from` has over to `to` (gateway/abi/handover.h), as a reload does: the state, if both
+// have one and it is asked for, then the open streams.
+struct HandOver {
+  gw_status state = GW_NOT_FOUND;   // GW_OK: moved; GW_NOT_FOUND: there was none
+  std::size_t moved = 0, kept = 0;  // streams
+};
+HandOver hand_over(Instance& from, Instance& to, bool with_state = true);
 
 struct RequestSpec {
   std::string method = "GET";

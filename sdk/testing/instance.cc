@@ -163,6 +163,8 @@ Instance::~Instance() {
                   [&](const auto& entry) { return entry.first.second == state_.get(); });
   }
   std::erase(host.instances, state_.get());
+  for (Instance::State* other : host.instances)
+    if (other->successor == state_.get()) other->successor = nullptr;
   for (auto& part : state_->parts) host.old_parts.push_back(std::move(part));
   if (state_->initialized && --uses()[state_->plugin] == 0 && state_->plugin->finish != nullptr)
     state_->plugin->finish();

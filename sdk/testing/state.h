@@ -132,6 +132,7 @@ struct FakeHost::State {
   std::map<std::string, std::string> env;
   std::string folder;
   std::uint64_t stream_cap = 64 * 1024;
+  std::map<std::string, std::string, std::less<>> reports;
 
   std::mutex mutex;  // guards the following, which any thread may reach
   std::deque<Post> posts;
@@ -210,6 +211,7 @@ struct Instance::State {  // gw_context
   std::optional<gw_status> started;
   std::string start_message;
   bool stopped = false;
+  Instance::State* successor = nullptr;  // gw.successor/1
 
   WorkerPart* home() { return parts.empty() ? nullptr : parts.front().get(); }
 };
@@ -248,5 +250,7 @@ extern const gw_clock_api kClockTable;
 extern const gw_random_api kRandomTable;
 extern const gw_metrics_api kMetricsTable;
 extern const gw_health_api kHealthTable;
+extern const gw_report_api kReportTable;
+extern const gw_successor_api kSuccessorTable;
 
 }  // namespace gw::testing

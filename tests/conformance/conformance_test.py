@@ -13,6 +13,7 @@ import fcntl
 import http.client
 import json
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -151,6 +152,31 @@ def run_commands(gateway, config):
     return found
 
 
+def hand_over(gateway, config, port):
+    """A reload makes the instance anew: it takes one stream over; another, which is not given, stays."""
+    moves, moved = send(port, {"name": "stream-handover"})
+    stays, stayed = send(port, {"name": "stream-stop"})
+    found = []
+    try:
+        got = moved.read(5), stayed.read(5)
+        config.write_text(config.read_text().replace('name = "conformance"\nfile = "conformance.so"',
+                                                     'name = "conformance"\nfile = "conformance.so"\n'
+                                                     '[plugin.config]\nwait = "40ms"'))
+        gateway.signal(signal.SIGHUP)
+        if gateway.wait_log("reload (done|refused)").group(1) != "done":
+            return ["the reload was refused"]
+        rest = moved.read()
+        if got[0] + rest != b"open\nadopted\n":
+            found.append(f"hand-over: {got[0] + rest!r}, not 'open' and 'adopted'")
+        gateway.wait_log(r"instance conformance is held on worker . by \d streams")
+    finally:
+        stayed.close()
+        stays.close()
+        moves.close()
+    gateway.wait_log("instance conformance has ended")
+    return found
+
+
 def stop_with_open_stream(gateway, port):
     """SIGTERM: the stream's owner is asked to end it, says goodbye, and the gateway ends with 0."""
     connection, answer = send(port, {"name": "stream-stop"})
@@ -189,6 +215,7 @@ def run(gateway_file, plugins, workers, folder):
                 failures.append(f"the gateway died with {gateway.child.returncode} in {json.dumps(case)}")
                 break
         else:
+            failures += hand_over(gateway, config, port)
             failures += stop_with_open_stream(gateway, port)
     finally:
         gateway.kill()

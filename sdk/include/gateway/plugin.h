@@ -20,6 +20,8 @@
  *                    resolve, HTTP call-out
  *     abi/observe.h  log, clock, random,
  *                    metrics, health
+ *     abi/report.h   the host about itself
+ *     abi/handover.h asks a successor               abi/handover.h  gives to a successor
  *
  * Rules that hold everywhere
  *   - Threads are named in brackets before each function: [main] the thread that prepares and retires
@@ -42,8 +44,10 @@
 #include "abi/context.h"
 #include "abi/exchange.h"
 #include "abi/filter.h"
+#include "abi/handover.h"
 #include "abi/instance.h"
 #include "abi/observe.h"
+#include "abi/report.h"
 #include "abi/router.h"
 #include "abi/stream.h"
 #include "abi/worker.h"

@@ -26,6 +26,13 @@
 //              Verdict on_response_head(Exchange, void*& slot)
 //              Verdict on_response_body(Exchange, void*& slot, std::string_view, bool last, uint64_t& consumed)
 //              void on_complete(Exchange, void*& slot, const gw_outcome&)
+//   hand-over  part: gw_status export_stream(void* owner, std::string& blob)
+//              gw_status adopt_stream(gw_stream*, std::uint32_t format, std::string_view blob,
+//                                     const gw_stream_events*& events, void*& owner)
+//              void stream_moved(void* owner);   instance: static constexpr std::uint32_t kHandoverFormat;
+//              gw_status export_state(Part& home, std::string& blob), void state_moved(Part& home)
+//              gw_status import_state(Part& home, std::uint32_t format, std::string_view blob)
+//              gw_status answer(Part& home, std::uint32_t format, std::string_view question, std::string& out)
 //   router     Verdict choose(Exchange, void*& slot, const gw_attempt* previous, gw_endpoint& out)
 //              void outcome(Exchange, void*& slot, const gw_attempt&)
 // An exception that leaves one of them is logged and fails the exchange with 500: never open.
@@ -78,6 +85,8 @@ struct Tables {
   const gw_random_api* random = nullptr;
   const gw_metrics_api* metrics = nullptr;
   const gw_health_api* health = nullptr;
+  const gw_report_api* report = nullptr;
+  const gw_successor_api* successor = nullptr;
 
   void load(const gw_host* host) {
     auto get = [host](auto& table, const char* id) {
@@ -89,6 +98,7 @@ struct Tables {
     get(post, GW_POST_ID), get(resolve, GW_RESOLVE_ID), get(call, GW_CALL_ID);
     get(log, GW_LOG_ID), get(clock, GW_CLOCK_ID), get(random, GW_RANDOM_ID);
     get(metrics, GW_METRICS_ID), get(health, GW_HEALTH_ID);
+    get(report, GW_REPORT_ID), get(successor, GW_SUCCESSOR_ID);
   }
 };
 
@@ -176,6 +186,18 @@ class Config {
   const gw_config* table_;
 };
 
+// Appends what is written to a string, as far as there is memory.
+inline gw_sink sink_into(std::string& text) {
+  return {sizeof(gw_sink), 0, &text, [](void* user, gw_str data) -> gw_status {
+            try {
+              static_cast<std::string*>(user)->append(view(data));
+              return GW_OK;
+            } catch (...) {
+              return GW_LIMIT;
+            }
+          }};
+}
+
 // The host's side of an instance. A value; usable from any thread.
 class Context {
  public:
@@ -206,6 +228,12 @@ class Context {
               std::string_view details_json = {}) const {
     gw_health_entry entry{sizeof(gw_health_entry), status, str(component), str(details_json)};
     tables.health->report(context_, &entry);
+  }
+  // After the state has moved (abi/handover.h): asks the instance that has it now.
+  gw_status ask_successor(std::uint32_t format, std::string_view question,
+                          std::string& answer) const {
+    const gw_sink sink = sink_into(answer);
+    return tables.successor->ask(context_, format, str(question), &sink);
   }
   // Runs `run(part)` on worker `index` with that worker's part; dropped when the instance is over by then.
   template <class Part, class Run>
@@ -623,6 +651,83 @@ struct Glue {
     return 1;
   }
 
+  // Hand-over. What was written down goes to the host in one piece.
+  template <class Write>
+  static gw_status written(Context context, const char* where, const gw_sink* out,
+                           Write write) noexcept {
+    try {
+      std::string blob;
+      const gw_status status = write(blob);
+      return status == GW_OK ? out->write(out->user, str(blob)) : status;
+    } catch (...) {
+      log_exception(context, where);
+    }
+    return GW_ERROR;
+  }
+  static gw_status export_stream(void* part, void* owner, const gw_sink* out) noexcept {
+    return written(static_cast<PartHolder*>(part)->context, "export_stream", out,
+                   [&](std::string& blob) { return part_of(part).export_stream(owner, blob); });
+  }
+  static gw_status adopt_stream(void* part, gw_stream* stream, std::uint32_t format, gw_str blob,
+                                const gw_stream_events** events, void** owner) noexcept {
+    try {
+      return part_of(part).adopt_stream(stream, format, view(blob), *events, *owner);
+    } catch (...) {
+      log_exception(static_cast<PartHolder*>(part)->context, "adopt_stream");
+    }
+    return GW_ERROR;
+  }
+  static void stream_moved(void* part, void* owner) noexcept { part_of(part).stream_moved(owner); }
+  static gw_status export_state(void* instance, void* home, const gw_sink* out) noexcept {
+    auto* holder = static_cast<Holder*>(instance);
+    return written(holder->context, "export_state", out, [&](std::string& blob) {
+      return holder->instance.export_state(part_of(home), blob);
+    });
+  }
+  static gw_status import_state(void* instance, void* home, std::uint32_t format,
+                                gw_str blob) noexcept {
+    auto* holder = static_cast<Holder*>(instance);
+    try {
+      return holder->instance.import_state(part_of(home), format, view(blob));
+    } catch (...) {
+      log_exception(holder->context, "import_state");
+    }
+    return GW_ERROR;
+  }
+  static void state_moved(void* instance, void* home) noexcept {
+    static_cast<Holder*>(instance)->instance.state_moved(part_of(home));
+  }
+  static gw_status answer(void* instance, void* home, std::uint32_t format, gw_str question,
+                          const gw_sink* out) noexcept {
+    auto* holder = static_cast<Holder*>(instance);
+    return written(holder->context, "answer", out, [&](std::string& text) {
+      return holder->instance.answer(part_of(home), format, view(question), text);
+    });
+  }
+  static const void* handover() noexcept {
+    if constexpr (requires { Instance::kHandoverFormat; }) {
+      static const gw_handover_api api = [] {
+        gw_handover_api table{};
+        table.struct_size = sizeof table;
+        table.format = Instance::kHandoverFormat;
+        if constexpr (requires(Part & p, std::string & s) { p.export_stream(nullptr, s); }) {
+          table.export_stream = export_stream;
+          table.adopt_stream = adopt_stream;
+          table.stream_moved = stream_moved;
+        }
+        if constexpr (requires(Instance & i, Part & p, std::string & s) { i.export_state(p, s); }) {
+          table.export_state = export_state;
+          table.import_state = import_state;
+          table.state_moved = state_moved;
+          table.answer = answer;
+        }
+        return table;
+      }();
+      return &api;
+    }
+    return nullptr;
+  }
+
   static constexpr bool kIsRouter = requires(Part & p, Exchange e, void*& s, gw_endpoint& out) {
     p.choose(e, s, static_cast<const gw_attempt*>(nullptr), out);
   };
@@ -675,6 +780,7 @@ struct Glue {
         has_response_head ? on_response_head : nullptr, has_complete ? on_complete : nullptr};
     std::string_view wanted = id;
     if (wanted == GW_INSTANCE_ID) return &instance;
+    if (wanted == GW_HANDOVER_ID) return handover();
     if (kIsFilter && wanted == GW_FILTER_ID) return &filter;
     if (kIsRouter && wanted == GW_ROUTER_ID) return &router;
     if constexpr (requires { Instance::commands(); }) {

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A filter that says which build and which configuration it is, at every phase, so that a request
+// which saw two generations shows it; and that goes wrong where its configuration says.
+//
+//   role "front"  notes its mark at the request's head and again at the answer's
+//   role "back"   answers with its own mark and the one that the front put on the request; below
+//                 /slow after a pause
+#include <csignal>
+#include <cstdlib>
+#include <gateway/plugin.hpp>
+
+namespace {
+
+#ifdef SWAP_CRASH
+struct Early {
+  Early() { std::raise(SIGSEGV); }
+} const early;
+#endif
+
+class Swap {
+ public:
+  Swap(gw::Context context, gw::Config config)
+      : context_(context),
+        mark_(SWAP_BUILD ":" + config.string("tag")),
+        front_(config.string("role") == "front"),
+        fail_(config.string("fail")) {
+    if (fail_ == "create") throw gw::ConfigError("fail", "is set to fail in create");
+    if (fail_ == "crash") std::raise(SIGSEGV);
+    if (fail_ == "abort") std::abort();
+    if (fail_ == "exit") std::exit(0);
+    while (fail_ == "hang") std::raise(SIGCONT);
+  }
+
+  struct Part {
+    Part(Swap& its_swap, gw::Worker its_worker) : swap(its_swap), worker(its_worker) {}
+
+    struct Wait {
+      std::string mark;
+      gw::Timer timer;
+    };
+
+    gw::Verdict on_request_head(gw::Exchange exchange, void*& slot) {
+      auto* wait = new Wait{swap.mark_, {}};
+      slot = wait;
+      if (swap.fail_ == "serve") std::raise(SIGSEGV);
+      if (swap.front_) {
+        exchange.set_header(GW_REQUEST, "X-Front", swap.mark_);
+        return GW_CONTINUE;
+      }
+      if (exchange.path() != "/slow") return answer(exchange);
+      const gw_waker waker = exchange.pause(10000);
+      wait->timer.start(worker, 20, [waker] { gw::wake(waker); });
+      return GW_PAUSE;
+    }
+    gw::Verdict on_resume(gw::Exchange exchange, void*&) { return answer(exchange); }
+    gw::Verdict on_response_head(gw::Exchange exchange, void*& slot) {
+      exchange.set_header(GW_RESPONSE, "X-Front-Then", static_cast<Wait*>(slot)->mark);
+      exchange.set_header(GW_RESPONSE, "X-Front-Now", swap.mark_);
+      return GW_CONTINUE;
+    }
+    void on_complete(gw::Exchange, void*& slot, const gw_outcome&) {
+      delete static_cast<Wait*>(slot);
+    }
+
+    gw::Verdict answer(gw::Exchange exchange) const {
+      const std::string front(exchange.header(GW_REQUEST, "X-Front").value_or(""));
+      const std::string builds = std::to_string(swap.builds_);
+      return exchange.reply(200, {{"X-Builds", builds}}, swap.mark_ + " " + front);
+    }
+
+    Swap& swap;
+    gw::Worker worker;
+  };
+
+  void start(Part&) {
+    if (fail_ == "start") return context_.started(GW_ERROR, "is set to fail in start");
+    context_.started();
+  }
+
+  // It has a state: how many builds had it before.
+  static constexpr std::uint32_t kHandoverFormat = 1;
+  gw_status export_state(Part&, std::string& blob) const {
+    blob = std::string(builds_, 'x');
+    return GW_OK;
+  }
+  gw_status import_state(Part&, std::uint32_t, std::string_view blob) {
+    builds_ = blob.size() + 1;
+    return fail_ == "import" ? GW_INVALID : GW_OK;
+  }
+  void state_moved(Part&) {}
+  gw_status answer(Part&, std::uint32_t, std::string_view, std::string&) { return GW_OK; }
+
+ private:
+  std::size_t builds_ = 0;
+  gw::Context context_;
+  std::string mark_;
+  bool front_;
+  std::string fail_;
+};
+
+}  // namespace
+
+#define SWAP_HEAD                                                                   \
+  "id = \"swap\"\nversion = \"1.0.0\"\nlicence = \"Apache-2.0\"\nabi = \"" SWAP_ABI \
+  "\"\nsummary = \"A plugin for tests of reloads\"\n"
+
+GW_PLUGIN(Swap, SWAP_HEAD R"(
+requires = ["gw.context/1", "gw.config/1", "gw.exchange/1", "gw.timer/1"]
+provides = ["gw.instance/1", "gw.filter/1", "gw.handover/1"]
+[config.role]
+type = "string"
+default = "back"
+one_of = ["front", "back"]
+doc = "What it does."
+[config.tag]
+type = "string"
+default = ""
+doc = "Part of its mark."
+[config.fail]
+type = "string"
+default = ""
+doc = "Where to go wrong."
+)");

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Preflight: new plugin code meets a process that may die of it first. Before a reload loads what
+// has changed, a child of this program (`gateway preflight`, not in --help) loads each such plugin,
+// creates its instance from the configuration, destroys it and unloads it. A crash, a hang or an
+// exit there ends the child, and the reload is refused; what the plugin merely complains about is
+// left to the gateway, which says it with its place.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/gateway_config.h"
+#include "net/loop.h"
+#include "plugin_host/instance.h"
+#include "server/command_line.h"
+
+namespace gw::server {
+
+// [main]
+class Preflight {
+ public:
+  struct Failure {
+    std::string plugin;  // the instance's name; empty: none had begun
+    std::string why;     // "crashed in create: SIGSEGV (Segmentation fault)"
+  };
+  using Done = std::function<void(const std::optional<Failure>&)>;
+
+  // The instances that a reload would make anew and whose files can be read.
+  static std::vector<std::string> candidates(
+      const config::GatewayConfig& next,
+      const std::vector<std::shared_ptr<plugin_host::Instance>>& running);
+
+  // `done` runs once, never inside this call, unless the preflight is destroyed before. The error
+  // says why no child could be made.
+  static base::Result<std::unique_ptr<Preflight>> start(net::Loop& main, const std::string& config,
+                                                        const std::vector<std::string>& plugins,
+                                                        std::uint32_t timeout_ms, Done done);
+  // Kills the child if it still runs.
+  ~Preflight();
+  Preflight(const Preflight&) = delete;
+  Preflight& operator=(const Preflight&) = delete;
+
+ private:
+  Preflight() = default;
+  void ended();
+  std::optional<Failure> judge(int status) const;
+
+  int child_ = -1;  // process id, until it was waited for
+  int handle_ = -1;
+  int diary_ = -1;  // what the child writes
+  bool late_ = false;
+  std::uint32_t timeout_ms_ = 0;
+  std::unique_ptr<net::FdWatch> watch_;
+  net::Timer patience_;
+  Done done_;
+};
+
+// The child's side.
+ExitCode preflight(const std::string& config, const std::vector<std::string>& plugins);
+
+}  // namespace gw::server

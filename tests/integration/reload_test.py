@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reloads that nobody notices: 64 clients ask without a pause while the gateway changes between two builds of a
+plugin, again and again, and while reloads are refused.
+
+    GW_BUILD=build/release tests/integration/reload_test.py [--reloads N] [--measure]
+
+--measure: descriptors, mappings and memory after the last reload are those after the tenth (release builds).
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import harness  # noqa: E402
+import load  # noqa: E402
+
+PLUGINS = harness.BUILD / "tests" / "plugins"
+CLIENTS = 64
+options = argparse.Namespace(reloads=60, measure=False)
+
+
+class Shop:
+    """A gateway whose configuration and plugin file a test changes, under load."""
+
+    def __init__(self, test, folder, extra=""):
+        self.test, self.config, self.file = test, folder / "gateway.toml", folder / "swap.so"
+        self.marks = []  # of the generations that were asked for, oldest first
+        self.active = 0  # how many of them are known to have become active
+        self.extra = extra
+        self.newest = [0] * CLIENTS
+        self.write("a", "1")
+        self.marks.append("a:1")
+        self.active = 1
+        self.gateway = harness.Gateway(self.config, cwd=folder)
+        test.addCleanup(self.gateway.kill)
+
+    def install(self, build, name=None):
+        """Puts a build in place, by a new file under the old name."""
+        half = self.file.with_suffix(".new")
+        shutil.copyfile(PLUGINS / f"swap_{build}.so", half)
+        os.replace(half, name or self.file)
+
+    def write(self, build, tag, more="", server=""):
+        self.install(build)
+        instances = "".join(f"""
+[[plugin]]
+name = "{role}"
+file = "./swap.so"
+[plugin.config]
+role = "{role}"
+tag = "{tag}"
+""" for role in ("front", "back"))
+        half = self.config.with_suffix(".new")
+        half.write_text(f"""
+[server]
+listen = ["127.0.0.1:0"]
+workers = 2
+start_timeout = "2s"
+{self.extra}{server}{instances}{more}
+[[pipeline]]
+filters = ["front", "back"]
+""")
+        os.replace(half, self.config)
+
+    def reload(self, build, tag):
+        self.write(build, tag)
+        self.marks.append(f"{build}:{tag}")
+        begun = time.monotonic()
+        self.test.assertTrue(self.gateway.reload(), self.gateway.log()[-3000:])
+        self.active = len(self.marks)
+        return time.monotonic() - begun
+
+    def check(self, client, path, sent, head, body):
+        """Is this one generation's answer, of one that was active when the request came?"""
+        if head[":status"] != "200":
+            return "not 200"
+        seen = {*body.split(" "), head.get("x-front-then"), head.get("x-front-now")}
+        if len(seen) != 1 or len(body.split(" ")) != 2:
+            return f"several generations: {seen}"
+        mark = seen.pop()
+        if mark not in self.marks:
+            return f"a generation that never was: {mark}"
+        generation = self.marks.index(mark) + 1
+        if generation < sent:
+            return f"generation {generation} after {sent} was active"
+        if generation < self.newest[client]:
+            return f"generation {generation} after {self.newest[client]} had answered on this connection"
+        self.newest[client] = generation
+        return None
+
+    def refused(self, expected):
+        """A reload that must not happen, for one reason, said once."""
+        seen = len(self.gateway.lines)
+        self.test.assertFalse(self.gateway.reload(), self.gateway.log()[-3000:])
+        errors = [line for line in self.gateway.lines[seen:] if "error" in line]
+        self.test.assertEqual(len(errors), 2, errors)
+        self.test.assertRegex(errors[0], expected)
+        self.test.assertRegex(errors[1], "reload refused: .*; generation 1 goes on")
+
+    def load(self):
+        clients = load.Load(self.gateway.port, CLIENTS, ["/", "/", "/", "/slow"], lambda: self.active, self.check)
+        self.test.addCleanup(clients.stop)
+        harness.wait_for("the first answers", lambda: clients.answers > CLIENTS)
+        return clients
+
+
+def proc(gateway, name):
+    return pathlib.Path(f"/proc/{gateway.child.pid}/{name}")
+
+
+def libraries(gateway):
+    """Private copies of plugins that are mapped."""
+    return {line.split()[-1] for line in proc(gateway, "maps").read_text().splitlines()
+            if "/gateway-" in line and re.search(r"-[0-9a-f]{32}\.so", line)}
+
+
+def measure(gateway, expected_libraries):
+    harness.wait_for("the old libraries' end", lambda: len(libraries(gateway)) == expected_libraries)
+    pages = int(proc(gateway, "statm").read_text().split()[1])
+    descriptors = []  # some files are open for a moment, again and again
+    for _ in range(5):
+        descriptors.append(len(list(proc(gateway, "fd").iterdir())))
+        time.sleep(0.01)
+    return {"descriptors": min(descriptors),
+            "mappings": len([1 for line in proc(gateway, "maps").read_text().splitlines() if ".so" in line]),
+            "memory": pages * os.sysconf("SC_PAGESIZE")}
+
+
+class Reloads(unittest.TestCase):
+    def assert_same(self, early, late):
+        if not options.measure:
+            return
+        self.assertEqual(early["descriptors"], late["descriptors"])
+        self.assertEqual(early["mappings"], late["mappings"])
+        self.assertLessEqual(abs(late["memory"] - early["memory"]), 1 << 20)
+
+    def test_nobody_notices(self):
+        with harness.scratch() as folder:
+            shop = Shop(self, folder)
+            clients = shop.load()
+            early, times = None, []
+            for number in range(2, options.reloads + 2):
+                times.append(shop.reload("ba"[number % 2], str(number)))
+                if number == 11:
+                    early = measure(shop.gateway, 1)
+            late = measure(shop.gateway, 1)
+            builds = shop.gateway.request("GET", "/").headers["X-Builds"]
+            self.assertEqual(int(builds), options.reloads, "the state went from build to build")
+            clients.stop()
+            print(f"{clients.answers} answers during {options.reloads} reloads; a reload took "
+                  f"{sum(times) / len(times) * 1000:.0f} ms, at most {max(times) * 1000:.0f} ms")
+            print(f"after 10: {early}\nafter {options.reloads}: {late}")
+            self.assertEqual(clients.failures[:5], [])
+            self.assertGreater(clients.answers, 10 * options.reloads)
+            self.assertNotIn("still mapped", shop.gateway.log())
+            self.assert_same(early, late)
+            private = pathlib.Path(next(iter(libraries(shop.gateway)))).parent
+            self.assertEqual(len(list(private.iterdir())), 1, "copies of unloaded libraries are removed")
+            shop.gateway.stop()
+            self.assertFalse(private.exists())
+
+    def test_bad_reloads_change_nothing(self):
+        def plugin(file="./bad.so", fail=""):
+            return f"""
+[[plugin]]
+name = "bad"
+file = "{file}"
+[plugin.config]
+fail = "{fail}"
+"""
+        with harness.scratch() as folder:
+            shop = Shop(self, folder)
+            bad = folder / "bad.so"
+            place = r"gateway.toml:\d+:\d+: "
+            clients = shop.load()
+            for build, more, expected in (
+                    ("a", "what is this", place + ".*"),
+                    ("a", "\n[[plugin]]\nname = 'bad'\nfile = 'x.so'\ncolour = 1\n", place + 'unknown key "colour"'),
+                    ("a", plugin() + "colour = 1\n", place + 'unknown key "colour"'),
+                    ("a", plugin("./gone.so"), place + "plugin bad: .*gone.so.*No such file"),
+                    ("a", plugin("gone.so"), place + "plugin bad: there is no gone.so in the plugin_path"),
+                    ("abi", plugin(), place + r"plugin bad: .*bad.so needs plugin ABI 1.99"),
+                    ("crash", plugin(), place + r"plugin bad: ./bad.so crashed while it was loaded: SIGSEGV"),
+                    ("a", plugin(fail="crash"), place + r"plugin bad: ./bad.so crashed in create: SIGSEGV"),
+                    ("a", plugin(fail="abort"), place + r"plugin bad: ./bad.so crashed in create: SIGABRT"),
+                    ("a", plugin(fail="hang"), place + r"plugin bad: ./bad.so did not return within 2000 ms in create"),
+                    ("a", plugin(fail="exit"), place + r"plugin bad: ./bad.so ended the process in create"),
+                    ("a", plugin(fail="create"), place + '"?fail"?.* is set to fail in create'),
+                    ("writable", plugin(), place + r"plugin bad: .*bad.so can be written by others")):
+                with self.subTest(expected):
+                    shop.install("a" if build == "writable" else build, bad)
+                    bad.chmod(0o666 if build == "writable" else 0o644)
+                    shop.write("a", "1", more)
+                    shop.refused(expected)
+            shop.install("b", bad)
+            shop.write("a", "1", plugin(fail="start"))
+            seen = len(shop.gateway.lines)
+            self.assertFalse(shop.gateway.reload())
+            self.assertIn("reload refused: instance bad failed to start: is set to fail in start; generation 1 goes on",
+                          "\n".join(shop.gateway.lines[seen:]))
+            shop.write("b", "1")
+            for role in ("front", "back"):
+                shop.config.write_text(shop.config.read_text().replace(f'role = "{role}"', f'role = "{role}"\nfail = "import"'))
+            seen = len(shop.gateway.lines)
+            self.assertFalse(shop.gateway.reload())
+            self.assertRegex("\n".join(shop.gateway.lines[seen:]),
+                             "reload refused: instance front: hand-over of its state failed: the new instance did not "
+                             "take it with status -2; generation 1 goes on")
+            harness.wait_for("the bad library's end", lambda: len(libraries(shop.gateway)) == 1)
+            shop.reload("b", "2")
+            clients.stop()
+            self.assertEqual(clients.failures[:5], [])
+            self.assertNotIn("held for", shop.gateway.log())
+            shop.gateway.stop()
+
+    def test_shipped_plugins_leave_nothing_behind(self):
+        """Every plugin of the embedded default, replaced as a whole again and again."""
+        with harness.scratch() as folder:
+            shutil.copytree(harness.BUILD / "plugins", folder / "plugins", symlinks=False)
+            text = (harness.ROOT / "gateway.toml").read_text()
+            plugins = [folder / "plugins" / name for name in re.findall(r'^file = "(.*)"', text, re.M)]
+            (folder / "gateway.toml").write_text(text.replace("[server]", '[server]\nplugin_path = ["plugins"]', 1))
+            gateway = harness.Gateway(folder / "gateway.toml", cwd=folder)
+            self.addCleanup(gateway.kill)
+
+            def check(_client, _path, _sent, head, _body):
+                return None if head[":status"] in ("200", "401") else "neither 200 nor 401"
+            clients = load.Load(gateway.port, CLIENTS, ["/actuator/health", "/api/v1/products", "/api/v1/x"],
+                                lambda: None, check)
+            self.addCleanup(clients.stop)
+            early = None
+            for number in range(1, options.reloads // 4 + 1):
+                for file in plugins:  # bytes behind an ELF file mean nothing, and make it another file
+                    half = file.with_suffix(".new")
+                    half.write_bytes((harness.BUILD / "plugins" / file.name).read_bytes() + b"%d" % number)
+                    os.replace(half, file)
+                self.assertTrue(gateway.reload(), gateway.log()[-3000:])
+                if number == 10:
+                    early = measure(gateway, len(plugins))
+            late = measure(gateway, len(plugins))
+            clients.stop()
+            print(f"{clients.answers} answers\nafter 10: {early}\nafter {options.reloads // 4}: {late}")
+            self.assertEqual(clients.failures[:5], [])
+            self.assertNotIn("still mapped", gateway.log())
+            self.assertNotIn("left behind", gateway.log())
+            if early:
+                self.assert_same(early, late)
+            gateway.stop()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--reloads", type=int, default=options.reloads)
+    parser.add_argument("--measure", action="store_true")
+    options, rest = parser.parse_known_args()
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
