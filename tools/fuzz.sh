@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 seconds=$((${1:-1} * 60))
+[ "$seconds" -gt 0 ] || { echo "usage: tools/fuzz.sh [minutes]" >&2; exit 2; }
 export seconds
 mkdir -p build/fuzz/corpus build/fuzz/found build/fuzz/log
 

@@ -132,7 +132,17 @@ TEST(ListenerLimit, RefusesWhatIsTooMuchForTheListener) {
   Socket third = server.connect();
   third.send(kRequest);
   EXPECT_NE(std::string::npos, third.receive_answer().find(" 200 "));
-  server.thread.run([&] { server.connections->remove_listener(info.index); });
+}
+
+TEST(ListenerRemoval, ServesWhoHadConnectedBefore) {
+  TestServer server(tell_addresses);
+  Socket client;
+  server.thread.run([&] {
+    client = server.connect();  // by the system alone: the loop is busy here
+    server.connections->remove_listener(0);
+  });
+  ASSERT_TRUE(client.send(kRequest));
+  EXPECT_NE(std::string::npos, client.receive_answer().find(" 200 "));
 }
 
 }  // namespace

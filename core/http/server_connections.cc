@@ -131,6 +131,8 @@ base::Status ServerConnections::add_listener(int fd, const ListenerInfo& info) {
 }
 
 void ServerConnections::remove_listener(std::uint32_t index) {
+  for (const auto& listener : listeners_)
+    if (listener->info->index == index) listener->acceptor->accept_waiting();
   std::erase_if(listeners_,
                 [index](const auto& listener) { return listener->info->index == index; });
 }

@@ -10,6 +10,7 @@ namespace gw::net {
 
 namespace {
 constexpr int kAcceptsPerTurn = 64;
+constexpr int kTurnsOfBacklog = 64;  // as many as a listening socket holds
 constexpr std::uint32_t kRestMs = 100;
 
 int open_spare() {
@@ -36,7 +37,12 @@ Acceptor::~Acceptor() {
   if (spare_ >= 0) close(spare_);
 }
 
-void Acceptor::accept_ready() {
+void Acceptor::accept_waiting() {
+  for (int turn = 0; turn < kTurnsOfBacklog && accept_ready(); ++turn) {
+  }
+}
+
+bool Acceptor::accept_ready() {
   for (int i = 0; i < kAcceptsPerTurn; ++i) {
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
@@ -48,9 +54,9 @@ void Acceptor::accept_ready() {
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) rest(errno);
     // Whatever else went wrong belongs to that connection (accept(2), "Error handling").
-    if (errno == EAGAIN || errno == EWOULDBLOCK || !watch_) return;
-    if (errno != EINTR && errno != ECONNABORTED) return;
+    if (errno != EINTR && errno != ECONNABORTED) return false;
   }
+  return true;
 }
 
 void Acceptor::rest(int error) {

@@ -24,12 +24,14 @@ class Acceptor {
   // Owns `fd`. Null: it cannot be watched. `events` must outlive the acceptor.
   static std::unique_ptr<Acceptor> create(Loop& loop, int fd, const Events& events, void* user);
   ~Acceptor();
+  // Takes what the system has accepted already: closing the descriptor would reset it.
+  void accept_waiting();
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
 
  private:
   Acceptor(Loop& loop, int fd, const Events& events, void* user);
-  void accept_ready();
+  bool accept_ready();  // true: more may wait
   void rest(int error);
 
   Loop& loop_;
