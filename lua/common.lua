@@ -18,6 +18,7 @@ local MAX_GAP_MS = 2000  -- how much of a gap between two looks at the clock cou
 local MAX_SCAN = 2000    -- how many waiting people one call looks at
 local CHUNK = 100
 local PAGE_MS = 60000    -- how long answers to operations go to one page
+local YEAR_MS = 366 * 86400000
 local AHEAD_MS = 60000   -- an index entry that lies further ahead of the clock is not ours
 local MAX_TICKET = 4503599627370496  -- 2^52: beyond, and a ticket could not be told from the next one
 local ABSENT, WAITING, ADMITTED = 0, 1, 2
@@ -46,8 +47,13 @@ local function num(value)
 end
 
 local wall = wall_ms()
-local capacity = math.max(0, math.floor(num(state[3]) or num(ARGV[2])))
-local duration = num(state[4]) or num(ARGV[3])
+-- A setting in force; what cannot be one (another program's garbage) does not count.
+local function setting(value, least, most)
+  local n = num(value)
+  if n and n >= least and n <= most then return math.floor(n) end
+end
+local capacity = setting(state[3], 0, 1e9) or num(ARGV[2])
+local duration = setting(state[4], 1, YEAR_MS) or num(ARGV[3])
 local stay, presence, grace = num(ARGV[4]), num(ARGV[5]), num(ARGV[6])
 if stay > 0 then sinces = ask_own('HLEN', SINCE) or 0 end
 -- Everybody who waits with a lower score than `hint` is away: where promotion starts to look.
@@ -68,7 +74,7 @@ end
 local now
 do
   local q, w = num(state[1]), num(state[2])
-  if not q or not w then q, w = remembered_clock(), wall end
+  if not q or not w or math.abs(wall - q) > YEAR_MS then q, w = remembered_clock(), wall end
   now = q + math.max(0, math.min(wall - w, MAX_GAP_MS))
 end
 

@@ -5,7 +5,7 @@
 -- ARGV     1-7 common, 8 version of the settings; -1: only if there are none yet
 -- Returns  {capacity, duration ms, version} that are in force from now on
 -- Atomic   because of two gateways that start together the same one must win everywhere.
-local mine, theirs = num(ARGV[8]), num(call('HGET', STATE, 'version'))
+local mine, theirs = num(ARGV[8]), setting(call('HGET', STATE, 'version'), 0, 1e9)
 save_repairs()
 if not theirs or mine >= theirs then
   mine = math.max(mine, 0)

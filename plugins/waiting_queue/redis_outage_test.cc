@@ -164,6 +164,17 @@ TEST_F(RedisOutage, two_gateways_share_one_queue) {
   EXPECT_THAT(bob->body(), HasSubstr("ALLOWED_IN"));
 }
 
+TEST_F(RedisOutage, a_lock_that_never_ends_does_not_stop_the_scheduler) {
+  RedisServer server;
+  server.run({"RPUSH", "job-lock:default:queueTick", "forever"});
+  start(server);
+  for (int i = 0; i < 14; ++i) {
+    host_.advance(1000);
+    host_.run_until([] { return false; }, 20);
+  }
+  wait([&] { return server.text({"HGET", "queue:state", "sweep"}) == "0"; });
+}
+
 // Something that speaks as if it were Redis, and answers every script with the same bytes.
 class Impostor {
  public:

@@ -260,6 +260,23 @@ TEST_F(WrongType, in_a_key_of_ours_heals_and_nobody_loses_the_place) {
       }
 }
 
+TEST_F(RedisRules, a_state_that_cannot_be_does_not_count) {
+  for (const char* clock : {"5", "-1e15", "9e15", "1e300"}) {
+    SCOPED_TRACE(clock);
+    use(1);
+    queue.line_up("in"), queue.line_up("a");
+    redis().run({"HSET", "queue:state", "q", clock, "w", "0", "capacity", "-3", "duration", "-1",
+                 "version", "9007199254740991"});
+    Census census = queue.tick();
+    EXPECT_EQ(census.expired + census.dropped, 0u);
+    EXPECT_EQ(census.capacity, 1u);
+    EXPECT_EQ(queue.gate("in").standing, Standing::kAdmitted);
+    EXPECT_EQ(queue.configure().version, 0u);
+    queue.live(241 * kSecond);
+    EXPECT_EQ(queue.status("a").standing, Standing::kAdmitted);
+  }
+}
+
 TEST_F(RedisRules, a_lost_clock_goes_on_and_expires_nobody) {
   use(1);
   queue.line_up("in"), queue.line_up("a");

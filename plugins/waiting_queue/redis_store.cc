@@ -17,6 +17,7 @@ constexpr std::uint32_t kAgainCheckMs = 50;
 
 constexpr std::size_t kMaxLineups = 64;  // in one script
 constexpr std::uint32_t kProbeMs = 500;
+constexpr std::uint32_t kLockedOutTicks = 10;
 
 // Redis 6 wraps the code of an error inside a script into another error.
 bool has_code(std::string_view error, std::initializer_list<std::string_view> codes) {
@@ -162,11 +163,20 @@ void RedisStore::away(std::span<const std::string_view> users) {
 
 StoreError RedisStore::tick(Ticked ticked) {
   if (StoreError error = admissible(); error != StoreError::kNone) return error;
+  if (locked_out_ >= kLockedOutTicks) unlock();
   Call* call = make(Kind::kLock);
   call->ticked = std::move(ticked);
   if (send(call)) return StoreError::kNone;
   release(call);
   return StoreError::kUnavailable;
+}
+
+// A lock that never ends, left by another program, would stop the queue. Shortening one that is held
+// rightly does no harm.
+void RedisStore::unlock() {
+  locked_out_ = 0;
+  Call* call = make(Kind::kUnlock);
+  if (!send(call)) release(call);
 }
 
 void RedisStore::configure(bool only_if_missing, std::function<void(const InForce&)> told) {
@@ -196,6 +206,8 @@ void RedisStore::build(Call& call) {
       return scripts_.away(users, call.whole, command_);
     case Kind::kLock:
       return scripts_.lock(iso_timestamp(context_.wall_ms()), host_name(), command_);
+    case Kind::kUnlock:
+      return scripts_.shorten_lock(command_);
     case Kind::kTick:
       return scripts_.tick(call.whole, command_);
     case Kind::kConfigure:
@@ -219,7 +231,7 @@ bool RedisStore::send(Call* call) {
 
 void RedisStore::settle(Call* call, const redisReply* reply) {
   if (reply == nullptr) return try_again(call);
-  if (call->kind != Kind::kLock)
+  if (call->kind != Kind::kLock && call->kind != Kind::kUnlock)
     measures_.script(script_of(*call), context_.monotonic_ns() - call->sent_ns);
   if (reply->type == REDIS_REPLY_ERROR) return handle_error(call, {reply->str, reply->len});
   deliver(call, reply);
@@ -295,10 +307,12 @@ void RedisStore::deliver(Call* call, const redisReply* reply) {
       return on_proven();
     case Kind::kLock:
       if (reply->type == REDIS_REPLY_STATUS) {
+        locked_out_ = 0;
         call->kind = Kind::kTick;
         if (!send(call)) fail(call, StoreError::kUnavailable);
         return;
       } else {
+        ++locked_out_;
         Ticked ticked = std::move(call->ticked);
         release(call);
         return ticked(StoreError::kNone, Census{});
@@ -318,6 +332,7 @@ void RedisStore::deliver(Call* call, const redisReply* reply) {
       return;
     }
     case Kind::kAway:
+    case Kind::kUnlock:
       return release(call);
   }
 }
@@ -395,9 +410,9 @@ void RedisStore::expire_waiting() {
 
 std::size_t RedisStore::script_of(const Call& call) {
   // In the order of Kind.
-  constexpr Script kScriptsOf[] = {Script::kLineup,    Script::kLook, Script::kLeave,
-                                   Script::kAway,      Script::kTick, Script::kTick,
-                                   Script::kConfigure, Script::kProbe};
+  constexpr Script kScriptsOf[] = {Script::kLineup, Script::kLook,      Script::kLeave,
+                                   Script::kAway,   Script::kTick,      Script::kTick,
+                                   Script::kTick,   Script::kConfigure, Script::kProbe};
   return static_cast<std::size_t>(kScriptsOf[static_cast<std::size_t>(call.kind)]);
 }
 

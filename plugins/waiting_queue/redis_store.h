@@ -57,6 +57,7 @@ class RedisStore : public Store {
     kLeave,
     kAway,
     kLock,
+    kUnlock,
     kTick,
     kConfigure,
     kProbe
@@ -102,6 +103,7 @@ class RedisStore : public Store {
   void resend();
   void expire_waiting();
   static std::size_t script_of(const Call& call);
+  void unlock();
   void probe();
   void on_proven();
   void hold(std::string_view reason);
@@ -118,7 +120,8 @@ class RedisStore : public Store {
   std::vector<Call*> again_;                    // lost, to be sent once the connection is back
   Call *lineups_ = nullptr, *looks_ = nullptr;  // batches that this turn fills
   std::size_t pending_ = 0;                     // items
-  bool proven_ = false;                         // a probe succeeded, and nothing failed since
+  std::uint32_t locked_out_ = 0;  // ticks in a row that another gateway's lock forbade
+  bool proven_ = false;           // a probe succeeded, and nothing failed since
   Command command_;
   std::uint64_t complained_ns_ = 0;
   std::string held_for_;  // why the server is not used although it answers

@@ -179,6 +179,13 @@ void Scripts::lock(std::string_view timestamp, std::string_view host, Command& o
   out.add(kLockMs);
 }
 
+void Scripts::shorten_lock(Command& out) const {
+  out.clear();
+  out.add("PEXPIRE");
+  out.add(lock_key_);
+  out.add(kLockMs);
+}
+
 std::optional<std::vector<Lineup>> read_lineups(const redisReply* reply, std::size_t count) {
   if (!is_array(reply, count)) return std::nullopt;
   std::vector<Lineup> outcomes(count);

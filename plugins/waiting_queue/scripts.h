@@ -65,6 +65,8 @@ class Scripts {
   void probe(bool whole, Command& out) const;
   // SET NX of the scheduler's lock, in ShedLock's format.
   void lock(std::string_view timestamp, std::string_view host, Command& out) const;
+  // Lets a lock, whoever set it, end in less than a second.
+  void shorten_lock(Command& out) const;
 
   // Where the scripts publish.
   const std::string& channel() const { return channel_; }
