@@ -57,6 +57,11 @@ void HeadWriter::number_field(std::string_view name, std::uint64_t value) {
   field(name, {digits, static_cast<std::size_t>(result.ptr - digits)});
 }
 
+void HeadWriter::upgrade() {
+  field("Connection", "Upgrade");
+  field("Upgrade", "websocket");
+}
+
 void HeadWriter::date() {
   const std::int64_t second = clock_.wall_ms() / 1000;
   if (second != date_second_) {
@@ -88,7 +93,9 @@ std::string_view HeadWriter::final_answer(const ResponseHead& head, const Answer
   field("Via", "1.1 gateway");
   if (frame.say_length) number_field("Content-Length", frame.content_length);
   if (frame.framing == OutFraming::kChunked) field("Transfer-Encoding", "chunked");
-  if (!frame.keep_alive) {
+  if (frame.upgrade) {
+    upgrade();
+  } else if (!frame.keep_alive) {
     field("Connection", "close");
   } else if (frame.client_minor == 0) {
     field("Connection", "keep-alive");
@@ -117,6 +124,7 @@ std::string_view HeadWriter::request(const RequestHead& head, std::string_view h
   for (const Field& item : head.fields) field(item.name, item.value);
   if (head.framing == Framing::kLength) number_field("Content-Length", head.content_length);
   if (head.framing == Framing::kChunked) field("Transfer-Encoding", "chunked");
+  if (head.upgrade_websocket) upgrade();
   text_ += "\r\n";
   return text_;
 }
@@ -125,6 +133,8 @@ std::string_view reason_phrase(std::uint16_t status) {
   switch (status) {
     case 100:
       return "Continue";
+    case 101:
+      return "Switching Protocols";
     case 102:
       return "Processing";
     case 103:

@@ -46,7 +46,7 @@ class Reader {
   bool settle_framing();
   bool settle_host();
   bool settle_expect();
-  void settle_upgrade();
+  void settle_upgrade();  // of what is left when nominated fields are gone
   bool put_in_own_fields();
   bool add_forwarded_for();
   void believe_proxies();
@@ -74,6 +74,7 @@ class Reader {
   std::uint32_t lengths_ = 0;
   std::uint32_t codings_ = 0;
   std::uint32_t expects_ = 0;
+  std::uint32_t upgrades_ = 0;
   bool forwarded_host_ = false;
   bool forwarded_port_ = false;
 };
@@ -89,8 +90,8 @@ RequestFacts Reader::run() {
     return facts_;
   }
   facts_.keep_alive = !connection_.close() && (out_.minor >= 1 || connection_.keep_alive());
-  settle_upgrade();
   connection_.strip(out_.fields);
+  settle_upgrade();
   put_in_own_fields();
   return facts_;
 }
@@ -165,7 +166,8 @@ bool Reader::read_line(std::string_view name, std::string_view value) {
       expect_ = value;
       return true;
     case Known::kUpgrade:
-      upgrade_ = value;
+      // Of several protocols none is passed on.
+      upgrade_ = upgrades_++ == 0 ? value : std::string_view();
       return true;
     case Known::kHopByHop:
     case Known::kForwarded:  // not kept up by this gateway, so it would contradict X-Forwarded-*
@@ -238,11 +240,15 @@ bool Reader::settle_expect() {
 }
 
 void Reader::settle_upgrade() {
-  if (upgrade_.empty() || !connection_.upgrade() || out_.minor == 0 || out_.method != "GET") return;
+  if (upgrade_.empty() || !connection_.upgrade() || out_.minor == 0 || out_.method != "GET" ||
+      out_.framing != Framing::kNone) {
+    return;
+  }
   const Field* version = out_.fields.find("Sec-WebSocket-Version");
+  const Field* key = out_.fields.find("Sec-WebSocket-Key");
   out_.upgrade_websocket = same_name(upgrade_, "websocket") && version != nullptr &&
-                           version->value == "13" &&
-                           out_.fields.find("Sec-WebSocket-Key") != nullptr;
+                           version->value == "13" && key != nullptr && !key->value.empty() &&
+                           out_.fields.find("Sec-WebSocket-Key", 1) == nullptr;
 }
 
 std::string_view Reader::join(std::string_view a, std::string_view b, std::string_view c) {

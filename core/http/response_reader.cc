@@ -13,6 +13,7 @@ struct Lines {
   ConnectionTokens connection;
   std::string_view length;
   std::string_view coding;
+  std::string_view upgrade;
   std::uint32_t lengths = 0;
   std::uint32_t codings = 0;
 };
@@ -36,8 +37,10 @@ const char* read_lines(const HeadParser& parsed, const char* text, ResponseHead&
         ++lines.codings;
         lines.coding = value;
         break;
-      case Known::kHopByHop:
       case Known::kUpgrade:
+        lines.upgrade = value;
+        break;
+      case Known::kHopByHop:
       case Known::kHost:  // of requests; they mean nothing here
       case Known::kExpect:
         break;
@@ -91,6 +94,7 @@ ResponseFacts read_response(const HeadParser& parsed, const char* text, bool to_
   if (facts.problem != nullptr) return facts;
   facts.keep_alive =
       !lines.connection.close() && (parsed.minor() == 1 || lines.connection.keep_alive());
+  facts.websocket = lines.connection.upgrade() && same_name(lines.upgrade, "websocket");
   const bool informational = out.status < 200;
   const bool no_body = informational || to_head_request || out.status == 204 || out.status == 304;
   if (no_body) {

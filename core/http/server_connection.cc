@@ -40,6 +40,9 @@ ServerConnection::~ServerConnection() = default;
 
 void ServerConnection::on_data(char* data, std::size_t size) {
   metrics().bytes_received.add(size);
+  if (mode_ == Mode::kTunnel && rest_ == nullptr) {
+    return tunnel_->on_data(Tunnel::kClient, {data, size});
+  }
   pump({data, size});
 }
 
@@ -58,6 +61,9 @@ void ServerConnection::on_end() {
       return close();
     case Mode::kDetached:
       return stream_lost(kStreamClientGone);
+    case Mode::kTunnel:
+      if (rest_ == nullptr) tunnel_->on_end(Tunnel::kClient);  // else step() tells
+      return;
     case Mode::kLingering:
       if (!stream_.blocked()) close();
       return;
@@ -68,11 +74,13 @@ void ServerConnection::on_end() {
 
 void ServerConnection::on_broken() {
   if (mode_ == Mode::kDetached) return stream_lost(kStreamClientGone);
+  if (mode_ == Mode::kTunnel) return tunnel_->stop(true);
   abort_transaction();
   close();
 }
 
 void ServerConnection::on_drained() {
+  if (mode_ == Mode::kTunnel) return tunnel_->on_drained(Tunnel::kClient);
   if (mode_ == Mode::kServing && !transaction_->finished_ && transaction_->want_writable_) {
     transaction_->want_writable_ = false;
     if (transaction_->sink_ != nullptr) transaction_->sink_->on_writable();
@@ -85,8 +93,14 @@ void ServerConnection::on_drained() {
 }
 
 void ServerConnection::on_queued() {
+  if (mode_ == Mode::kTunnel) return tunnel_->on_queued(Tunnel::kClient);
   const bool answering = mode_ == Mode::kServing || mode_ == Mode::kDetached;
   if (answering && !timer_.active()) start_timer(settings().limits.write_timeout_ms);
+}
+
+void ServerConnection::tunnel_over(bool reset) {
+  tunnel_ = nullptr;
+  close(reset);
 }
 
 void ServerConnection::on_closed() {
@@ -111,7 +125,7 @@ void ServerConnection::pump(std::string_view input) {
   while (step(input)) {
   }
   pumping_ = false;
-  if (mode_ == Mode::kClosing) return;
+  if (mode_ == Mode::kClosing || mode_ == Mode::kTunnel) return;
   if (!input.empty()) {
     rest_ = std::make_unique<std::string>(input);
     stream_.stop_reading();
@@ -141,6 +155,12 @@ bool ServerConnection::step(std::string_view& input) {
       return deliver_body(input);
     case Mode::kDraining:
       return drain_body(input);
+    case Mode::kTunnel:
+      // Once, for what came before the upgrade; its events go past here.
+      if (!peer_ended_) stream_.start_reading();
+      if (!input.empty()) tunnel_->on_data(Tunnel::kClient, std::exchange(input, {}));
+      if (peer_ended_) tunnel_->on_end(Tunnel::kClient);
+      return false;
     case Mode::kDetached:
     case Mode::kLingering:
       dropped_bytes_ += static_cast<std::uint32_t>(input.size());
@@ -457,6 +477,7 @@ void ServerConnection::drain() {
 
 void ServerConnection::abort(int stream_reason) {
   if (mode_ == Mode::kDetached) return stream_lost(stream_reason);
+  if (mode_ == Mode::kTunnel) return tunnel_->stop(true);
   abort_transaction();
   close();
 }

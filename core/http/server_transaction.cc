@@ -117,7 +117,8 @@ AnswerFrame ServerTransaction::frame_for(const ResponseHead& head) const {
   frame.client_minor = request_.has_value() ? request_->minor : 1;
   frame.keep_alive = can_keep_alive();
   frame.https = peer_.scheme == "https";
-  if (head.status == 204) return frame;
+  frame.upgrade = head.status == 101;
+  if (head.status == 204 || frame.upgrade) return frame;
   const bool no_body = is_head_request() || head.status == 304;
   switch (head.framing) {
     case Framing::kNone:
@@ -139,7 +140,8 @@ AnswerFrame ServerTransaction::frame_for(const ResponseHead& head) const {
 }
 
 void ServerTransaction::send_head(const ResponseHead& head) {
-  GW_CHECK(!head_sent_ && !finished_ && head.status >= 200 && head.status <= 999);
+  GW_CHECK(!head_sent_ && !finished_ && head.status <= 999 &&
+           (head.status >= 200 || head.status == 101));
   const AnswerFrame frame = frame_for(head);
   head_sent_ = true;
   keep_alive_ = frame.keep_alive;
@@ -215,6 +217,19 @@ std::unique_ptr<DetachedStream> ServerTransaction::detach() {
   sink_ = nullptr;
   connection.schedule();
   return handle;
+}
+
+void ServerTransaction::tunnel(TunnelEnd& service) {
+  GW_CHECK(head_sent_ && !finished_);
+  ServerConnection& connection = connection_;
+  const ServerLimits& limits = connection.settings().limits;
+  connection.mode_ = ServerConnection::Mode::kTunnel;
+  connection.timer_.cancel();
+  finished_ = true;
+  sink_ = nullptr;
+  connection.schedule();
+  Tunnel::start(connection, service, {limits.tunnel_idle_timeout_ms, limits.write_timeout_ms},
+                connection.metrics());
 }
 
 }  // namespace gw::http

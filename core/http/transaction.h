@@ -16,6 +16,8 @@
 
 namespace gw::http {
 
+class TunnelEnd;
+
 // Who the request came from. As long as the connection.
 struct Peer {
   std::string_view address;  // the socket's (or PROXY protocol's) peer: "10.0.0.7", "::1", "unix"
@@ -61,7 +63,7 @@ class DetachedStream {
 };
 
 // One request and the means to answer it. Owned by its connection; dead after finish(), abort(),
-// detach(), or on_aborted().
+// detach(), tunnel(), or on_aborted().
 class Transaction {
  public:
   virtual ~Transaction() = default;
@@ -97,6 +99,9 @@ class Transaction {
   virtual void abort() = 0;
   // After send_head with Framing::kChunked: turns the rest into a stream.
   virtual std::unique_ptr<DetachedStream> detach() = 0;
+  // After send_head with 101: the connection leaves HTTP, and what is said on it goes to the
+  // service's connection (UpstreamCall::upgrade) and back.
+  virtual void tunnel(TunnelEnd& service) = 0;
   virtual bool head_sent() const = 0;  // send_head was called
 };
 

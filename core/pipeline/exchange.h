@@ -187,6 +187,7 @@ class Exchange final : public gw_exchange {
   void send_answer();
   void send_local();
   void send_stream();
+  void send_upgrade();
   void send_head();
   void send_client(std::string_view data);
   void after_response_pipe(BodyPipe::State state);
