@@ -90,7 +90,6 @@ std::string_view HeadWriter::final_answer(const ResponseHead& head, const Answer
   if (head.fields.find("Date") == nullptr) date();
   for (const Field& item : head.fields) field(item.name, item.value);
   groups(head, frame.https, settings);
-  field("Via", "1.1 gateway");
   if (frame.say_length) number_field("Content-Length", frame.content_length);
   if (frame.framing == OutFraming::kChunked) field("Transfer-Encoding", "chunked");
   if (frame.upgrade) {
@@ -147,6 +146,8 @@ std::string_view reason_phrase(std::uint16_t status) {
       return "Accepted";
     case 204:
       return "No Content";
+    case 205:
+      return "Reset Content";
     case 206:
       return "Partial Content";
     case 301:
@@ -199,6 +200,8 @@ std::string_view reason_phrase(std::uint16_t status) {
       return "Service Unavailable";
     case 504:
       return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
     default:
       return "Status";
   }

@@ -90,6 +90,10 @@ ResponseFacts read_response(const HeadParser& parsed, const char* text, bool to_
     return facts;
   }
   facts.problem = read_lines(parsed, text, out, lines);
+  if (facts.problem == nullptr &&
+      !out.fields.add("Via", parsed.minor() == 0 ? "1.0 gateway" : "1.1 gateway")) {
+    facts.problem = "too many fields";
+  }
   if (facts.problem == nullptr) facts.problem = settle_framing(lines, parsed.minor(), out);
   if (facts.problem != nullptr) return facts;
   facts.keep_alive =
@@ -99,6 +103,10 @@ ResponseFacts read_response(const HeadParser& parsed, const char* text, bool to_
   const bool no_body = informational || to_head_request || out.status == 204 || out.status == 304;
   if (no_body) {
     // RFC 9112 6.3: the head alone, whatever it announces.
+    // Whoever announces a body here may send one.
+    if (out.status == 204 && (out.framing == Framing::kChunked || out.content_length > 0)) {
+      facts.keep_alive = false;
+    }
     if (informational || out.status == 204 || out.framing == Framing::kUntilClose) {
       out.framing = Framing::kNone;
       out.content_length = 0;

@@ -73,7 +73,7 @@ class ServerTransaction final : public Transaction {
   void skip_empty_lines(std::string_view& input);
   HeadParser::Result parse_head(std::string_view input, const ServerLimits& limits);
   std::uint16_t size_refusal(bool whole, const ServerLimits& limits) const;
-  bool body_too_large(std::size_t more) const;
+  bool body_too_large(std::uint64_t more) const;
   bool is_head_request() const { return request_.has_value() && request_->method == "HEAD"; }
   AnswerFrame frame_for(const ResponseHead& head) const;
   bool can_keep_alive() const;
@@ -150,13 +150,16 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd {
 
   void pump(std::string_view input);
   bool step(std::string_view& input);
+  void input_over();
   void begin_request();
   bool feed_head(std::string_view& input);
   void take_request();
+  void answer_options();
   bool deliver_body(std::string_view& input);
   bool drain_body(std::string_view& input);
   void body_failed(std::uint16_t status, std::string_view problem);
   void answer_over();
+  void note_refusal(std::uint16_t status, std::string_view problem);
   void refuse(std::uint16_t status, std::string_view problem);
   std::string_view refusal_body(std::uint16_t status);
   void abort_transaction();
@@ -179,7 +182,7 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd {
   ServerTransaction* transaction_ = nullptr;
   StreamHandle* handle_ = nullptr;
   Tunnel* tunnel_ = nullptr;
-  std::unique_ptr<std::string> rest_;  // read but not used yet; reading rests meanwhile
+  std::unique_ptr<std::string> rest_;  // read but not used yet; bounded
   std::shared_ptr<const ListenerInfo> listener_;
   ServerConnection* next_ = nullptr;
   ServerConnection* previous_ = nullptr;

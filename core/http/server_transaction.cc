@@ -66,8 +66,8 @@ std::uint16_t ServerTransaction::size_refusal(bool whole, const ServerLimits& li
   return size - target > limits.max_header_bytes + kRestOfRequestLine ? 431 : 0;
 }
 
-bool ServerTransaction::body_too_large(std::size_t more) const {
-  return body_bytes_ + more > body_limit_ ||
+bool ServerTransaction::body_too_large(std::uint64_t more) const {
+  return body_bytes_ > body_limit_ || more > body_limit_ - body_bytes_ ||
          (request_->framing == Framing::kLength && request_->content_length > body_limit_);
 }
 
@@ -105,7 +105,7 @@ void ServerTransaction::send_informational(const ResponseHead& head) {
 }
 
 bool ServerTransaction::can_keep_alive() const {
-  if (!keep_alive_ || connection_.owner_->draining_ || connection_.peer_ended_) return false;
+  if (!keep_alive_ || connection_.owner_->draining_) return false;
   if (body_.ended()) return true;
   const bool client_waits = request_->expects_continue && !continue_sent_;
   return !client_waits && body_.left() > 0 &&
@@ -119,6 +119,10 @@ AnswerFrame ServerTransaction::frame_for(const ResponseHead& head) const {
   frame.https = peer_.scheme == "https";
   frame.upgrade = head.status == 101;
   if (head.status == 204 || frame.upgrade) return frame;
+  if (head.status == 205) {  // RFC 9110 15.3.6
+    frame.say_length = true;
+    return frame;
+  }
   const bool no_body = is_head_request() || head.status == 304;
   switch (head.framing) {
     case Framing::kNone:

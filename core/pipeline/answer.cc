@@ -220,7 +220,7 @@ void Exchange::drop_streams() {
 
 void Exchange::send_answer() {
   const std::uint16_t status = response_->status;
-  bodyless_ = request().method == "HEAD" || status == 204 || status == 304;
+  bodyless_ = request().method == "HEAD" || status == 204 || status == 205 || status == 304;
   if (source_ == Source::kStream) return send_stream();
   if (status == 101) return send_upgrade();
   if (chain_ != nullptr && chain_->response_body_filters) {

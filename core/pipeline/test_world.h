@@ -216,6 +216,7 @@ class FakeTransaction final : public http::Transaction {
     sink_->on_body(copy, last);
   }
   void becomes_writable() { blocked = false, sink_->on_writable(); }
+  bool body_fails(std::uint16_t how) { return sink_->on_body_failed(how); }
   void leaves() {
     sink_->on_aborted();
     die();
