@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP/1.1 as it lies on the wire: bytes of a client and of a service, and what each of them sees of the other."""
 
+import contextlib
+import json
 import pathlib
+import select
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -401,6 +405,101 @@ class Answers(Case):
                     self.assertEqual(client.answer()[0].status, 502)
 
 
+METRICS = '''
+[[plugin]]
+name = "metrics"
+file = "metrics.so"
+'''
+
+
+class Times(Case):
+    server = ('header_timeout = "400ms"\nbody_idle_timeout = "400ms"\nidle_timeout = "400ms"\nwrite_timeout = "400ms"\n'
+              'response_timeout = "400ms"\nupstream_body_idle_timeout = "400ms"\n'
+              'max_upstream_connections_per_endpoint = 1\nmax_upstream_waiting_per_endpoint = 1\n')
+    plugins, filters = METRICS, '"metrics", '
+
+    def counted(self, name, value):
+        def probe():
+            text = self.gateway.request("GET", "/actuator/prometheus").body.decode()
+            return f"{name} {value}" in text.splitlines()
+        harness.wait_for(f"{name} {value}", probe)
+
+    def test_head(self):
+        client = self.client()
+        began = time.monotonic()
+        with contextlib.suppress(OSError):  # byte after byte does not buy time
+            for byte in GET[:-2] + b"X: " + b"y" * 1000:
+                client.send(bytes([byte]))
+                if client.socket in select.select([client.socket], [], [], 0.05)[0]:
+                    break
+        self.assertGreaterEqual(time.monotonic() - began, 0.39)
+        self.assertEqual(client.answer()[0].status, 408)
+        client.rest()
+        self.counted('gateway_requests_ended_total{reason="timed_out"}', 1)
+        self.gateway.wait_log("ended a request of 127.0.0.1: 408, too slow a head")
+
+    def test_body(self):
+        client = self.client(b"POST /x HTTP/1.1\r\nHost: shop\r\nContent-Length: 10\r\n\r\nx")
+        service = self.service()
+        service.head()
+        head, body = client.answer()
+        self.assertEqual((head.status, json.loads(body)["error"]["code"]), (408, "REQUEST_TIMEOUT"))
+        service.rest()
+        client.rest()
+        self.counted('gateway_requests_ended_total{reason="timed_out"}', 1)
+        self.gateway.wait_log("ended a request of 127.0.0.1: 408, too slow a body")
+
+    def test_idle_connection(self):
+        client = self.client(GET)
+        service = self.service()
+        service.head()
+        service.send(OK)
+        self.assertEqual(client.answer()[1], b"ok")
+        self.assertEqual(client.rest(), b"")
+
+    def test_service_that_does_not_answer(self):
+        client = self.client(GET)
+        service = self.service()
+        service.head()
+        head, body = client.answer()
+        self.assertEqual((head.status, json.loads(body)["error"]["code"]), (504, "EXTERNAL_API_TIMEOUT"))
+        self.counted("gateway_upstream_failures_total", 1)
+        self.gateway.wait_log("it did not answer in time")
+
+    def test_answer_that_stalls(self):
+        client = self.client(GET)
+        service = self.service()
+        service.head()
+        service.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok")
+        self.assertEqual(client.head().status, 200)
+        self.assertEqual(client.rest(), b"ok")
+        self.counted("gateway_answers_broken_total", 1)
+
+    def test_client_that_does_not_read(self):
+        client = self.client(GET, receive_buffer=4096)
+        service = self.service()
+        service.head()
+        service.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+        with self.assertRaises(OSError):
+            while True:
+                service.socket.send(b"x" * 65536)
+        self.counted('gateway_requests_ended_total{reason="timed_out"}', 1)
+        self.gateway.wait_log("it does not read its answer")
+        client.rest()
+        self.assertEqual(client.ended, "reset")
+
+    def test_overloaded_service(self):
+        clients = [self.client(GET) for _ in range(3)]  # one is served, one waits
+        service = self.service()
+        service.head()
+        ready = select.select([client.socket for client in clients], [], [], harness.DEADLINE_S)[0]
+        refused = [client for client in clients if client.socket in ready]
+        self.assertEqual(len(refused), 1)
+        head, _ = refused[0].answer()
+        self.assertEqual((head.status, head.get("Retry-After")), (503, "1"))
+        self.gateway.wait_log("too many requests wait for it")
+
+
 class WebSocket(Case):
     def test_upgrade_and_bytes_both_ways(self):
         client = self.client(UPGRADE)
@@ -562,12 +661,7 @@ class WebSocketTimes(Case):
 
 
 class WebSocketFilters(Case):
-    plugins = """
-[[plugin]]
-name = "metrics"
-file = "metrics.so"
-"""
-    filters = '"metrics", '
+    plugins, filters = METRICS, '"metrics", '
 
     def scrape(self, name):
         text = self.gateway.request("GET", "/actuator/prometheus").body.decode()
