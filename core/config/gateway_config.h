@@ -45,7 +45,9 @@ struct ServerConfig {
   std::uint32_t header_timeout_ms = 0;
   std::uint32_t idle_timeout_ms = 0;  // keep-alive
   std::uint32_t body_idle_timeout_ms = 0;
-  std::uint32_t write_timeout_ms = 0;  // a client that does not read; also of streams
+  std::uint32_t write_timeout_ms = 0;        // a client that does not read; also of streams
+  std::uint32_t half_closed_timeout_ms = 0;  // for the answer, once the client has ended its side
+  std::uint32_t websocket_idle_timeout_ms = 0;
   std::uint32_t max_header_count = 0;
   std::uint64_t max_header_bytes = 0;
   std::uint64_t max_target_bytes = 0;

@@ -108,6 +108,8 @@ void add_client_keys(Schema& out) {
   keys.push_back(duration("idle_timeout", "75s"));
   keys.push_back(duration("body_idle_timeout", "30s"));
   keys.push_back(duration("write_timeout", "30s"));
+  keys.push_back(duration("half_closed_timeout", "60s"));
+  keys.push_back(duration("websocket_idle_timeout", "10m"));
   keys.push_back(bounded("max_header_count", Type::kInteger, node(100), 8, 1000));
   keys.push_back(bounded("max_header_bytes", Type::kSize, node("16KiB"), 1024, 1 << 20));
   keys.push_back(bounded("max_target_bytes", Type::kSize, node("8KiB"), 64, 64 << 10));
@@ -264,6 +266,8 @@ ServerConfig read_server(const settings::CheckedTable& server, const LoadOptions
   out.idle_timeout_ms = number("idle_timeout");
   out.body_idle_timeout_ms = number("body_idle_timeout");
   out.write_timeout_ms = number("write_timeout");
+  out.half_closed_timeout_ms = number("half_closed_timeout");
+  out.websocket_idle_timeout_ms = number("websocket_idle_timeout");
   out.max_header_count = number("max_header_count");
   out.max_header_bytes = bytes("max_header_bytes");
   out.max_target_bytes = bytes("max_target_bytes");

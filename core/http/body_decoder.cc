@@ -13,6 +13,11 @@ bool is_text(unsigned char byte) {
   return (byte >= 0x20 && byte != 0x7f) || byte == '\t';
 }
 
+bool is_name(unsigned char byte) {
+  const auto letter = static_cast<char>(byte);
+  return is_field_name({&letter, 1});
+}
+
 }  // namespace
 
 void BodyDecoder::start(Framing framing, std::uint64_t content_length) {
@@ -73,6 +78,7 @@ bool BodyDecoder::take_framing(unsigned char byte) {
       state_ = State::kSize;
       return byte == '\n';
     case State::kTrailer:
+    case State::kTrailerName:
     case State::kTrailerLine:
     case State::kTrailerLf:
     case State::kLastLf:
@@ -133,8 +139,12 @@ bool BodyDecoder::take_trailer(unsigned char byte) {
         state_ = State::kLastLf;
         return true;
       }
+      state_ = State::kTrailerName;
+      return is_name(byte);
+    case State::kTrailerName:
+      if (byte != ':') return is_name(byte);
       state_ = State::kTrailerLine;
-      return byte > ' ' && byte < 0x7f && byte != ':';
+      return true;
     case State::kTrailerLine:
       if (byte == '\r') {
         state_ = State::kTrailerLf;

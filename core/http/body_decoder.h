@@ -31,6 +31,8 @@ class BodyDecoder {
   bool ended() const { return state_ == State::kEnded; }
   // Bytes that are certain to come; 0 when that is not known.
   std::uint64_t left() const { return state_ == State::kLength ? left_ : 0; }
+  // Bytes of the current chunk that have not come yet.
+  std::uint64_t chunk_left() const { return state_ == State::kChunk ? left_ : 0; }
   bool until_close() const { return state_ == State::kUntilClose; }
 
  private:
@@ -47,8 +49,9 @@ class BodyDecoder {
     kChunk,       // chunk data
     kChunkCr,     // CR behind it
     kChunkLf,
-    kTrailer,      // start of a trailer line, or of the last CRLF
-    kTrailerLine,  // in a trailer line
+    kTrailer,  // start of a trailer line, or of the last CRLF
+    kTrailerName,
+    kTrailerLine,  // behind its colon
     kTrailerLf,    // LF behind one
     kLastLf        // LF of the last CRLF
   };

@@ -137,12 +137,16 @@ std::string_view usual_error_code(std::uint32_t status) {
       return "TOO_MANY_REQUESTS";
     case 431:
       return "REQUEST_HEADER_FIELDS_TOO_LARGE";
+    case 501:
+      return "NOT_IMPLEMENTED";
     case 502:
       return "EXTERNAL_API_ERROR";
     case 503:
       return "SERVICE_UNAVAILABLE";
     case 504:
       return "EXTERNAL_API_TIMEOUT";
+    case 505:
+      return "HTTP_VERSION_NOT_SUPPORTED";
     default:
       return status < 500 ? "BAD_REQUEST" : "INTERNAL_SERVER_ERROR";
   }

@@ -27,6 +27,7 @@ constexpr Name kNames[] = {
     {"x-real-ip", Known::kXRealIp},
     {"connection", Known::kConnection},
     {"keep-alive", Known::kHopByHop},
+    {"max-forwards", Known::kMaxForwards},
     {"x-request-id", Known::kXRequestId},
     {"content-length", Known::kContentLength},
     {"x-forwarded-for", Known::kXForwardedFor},

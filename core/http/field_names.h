@@ -28,6 +28,7 @@ enum class Known : std::uint8_t {
   kXForwardedPort,
   kXRealIp,
   kXRequestId,
+  kMaxForwards,
   kDate
 };
 Known known_field(std::string_view name);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "http/message.h"
+
 namespace gw::http {
 
 struct HeadCallbacks {
@@ -97,6 +99,14 @@ void HeadParser::extend(Span& span, const char* at, std::size_t size) {
   span.size = offset + static_cast<std::uint32_t>(size) - span.offset;
 }
 
+// By what came up to the error alone, so that it does not depend on how the bytes were split.
+std::uint16_t HeadParser::judge(llhttp_errno_t error, std::size_t at) const {
+  if (error == HPE_INVALID_METHOD && is_field_name({text_, at + 1})) return 501;
+  constexpr std::string_view kWhole = "Invalid HTTP version";  // two digits, but not of ours
+  if (error == HPE_INVALID_VERSION && llhttp_get_error_reason(&parser_) == kWhole) return 505;
+  return 400;
+}
+
 HeadParser::Result HeadParser::feed(const char* text, std::size_t size) {
   text_ = text;
   const llhttp_errno_t error = llhttp_execute(&parser_, text + seen_, size - seen_);
@@ -104,8 +114,12 @@ HeadParser::Result HeadParser::feed(const char* text, std::size_t size) {
     seen_ = size;
     return Result::kMore;
   }
-  if (error != HPE_PAUSED) return too_many_ ? Result::kTooManyFields : Result::kBad;
-  head_bytes_ = static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - text);
+  const auto stopped = static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - text);
+  if (error != HPE_PAUSED) {
+    refusal_ = judge(error, stopped);
+    return too_many_ ? Result::kTooManyFields : Result::kBad;
+  }
+  head_bytes_ = stopped;
   seen_ = head_bytes_;
   for (std::uint32_t i = 0; i < line_count_; ++i) {
     Span& value = lines_[i].value;

@@ -45,12 +45,15 @@ class HeadParser {
   const Line& line(std::uint32_t i) const { return lines_[i]; }
   // The request line was seen whole.
   bool past_first_line() const { return past_first_line_; }
+  // What kBad is answered with: 501 for a method nobody knows, 505 for a version, else 400.
+  std::uint16_t refusal() const { return refusal_; }
   // Why kBad, for the log.
   const char* problem() const { return llhttp_errno_name(llhttp_get_errno(&parser_)); }
 
  private:
   friend struct HeadCallbacks;
   bool add_line();
+  std::uint16_t judge(llhttp_errno_t error, std::size_t at) const;
   void extend(Span& span, const char* at, std::size_t size);
 
   llhttp_t parser_;
@@ -62,6 +65,7 @@ class HeadParser {
   std::uint32_t line_count_ = 0;
   std::uint32_t line_capacity_ = 0;
   std::uint32_t max_fields_ = 0;
+  std::uint16_t refusal_ = 400;
   Span target_;
   Span reason_;
   bool in_name_ = false;

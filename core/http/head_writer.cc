@@ -72,6 +72,11 @@ void HeadWriter::number_field(std::string_view name, std::uint64_t value) {
   field(name, {digits, static_cast<std::size_t>(result.ptr - digits)});
 }
 
+void HeadWriter::upgrade() {
+  field("Connection", "Upgrade");
+  field("Upgrade", "websocket");
+}
+
 void HeadWriter::date() {
   const std::int64_t second = clock_.wall_ms() / 1000;
   if (second != date_second_) {
@@ -100,10 +105,11 @@ std::string_view HeadWriter::final_answer(const ResponseHead& head, const Answer
   if (head.fields.find("Date") == nullptr) date();
   for (const Field& item : head.fields) field(item.name, item.value);
   groups(head, frame.https, settings);
-  field("Via", "1.1 gateway");
   if (frame.say_length) number_field("Content-Length", frame.content_length);
   if (frame.framing == OutFraming::kChunked) field("Transfer-Encoding", "chunked");
-  if (!frame.keep_alive) {
+  if (frame.upgrade) {
+    upgrade();
+  } else if (!frame.keep_alive) {
     field("Connection", "close");
   } else if (frame.client_minor == 0) {
     field("Connection", "keep-alive");
@@ -133,6 +139,7 @@ std::string_view HeadWriter::request(const RequestHead& head, std::string_view h
   for (const Field& item : head.fields) field(item.name, item.value);
   if (head.framing == Framing::kLength) number_field("Content-Length", head.content_length);
   if (head.framing == Framing::kChunked) field("Transfer-Encoding", "chunked");
+  if (head.upgrade_websocket) upgrade();
   put("\r\n");
   return written();
 }
@@ -141,6 +148,8 @@ std::string_view reason_phrase(std::uint16_t status) {
   switch (status) {
     case 100:
       return "Continue";
+    case 101:
+      return "Switching Protocols";
     case 102:
       return "Processing";
     case 103:
@@ -153,6 +162,8 @@ std::string_view reason_phrase(std::uint16_t status) {
       return "Accepted";
     case 204:
       return "No Content";
+    case 205:
+      return "Reset Content";
     case 206:
       return "Partial Content";
     case 301:
@@ -205,6 +216,8 @@ std::string_view reason_phrase(std::uint16_t status) {
       return "Service Unavailable";
     case 504:
       return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
     default:
       return "Status";
   }

@@ -25,7 +25,8 @@ struct AnswerFrame {
   std::uint64_t content_length = 0;
   bool keep_alive = true;
   std::uint8_t client_minor = 1;
-  bool https = false;  // how the client came, as far as is known
+  bool upgrade = false;  // 101 to WebSocket
+  bool https = false;    // how the client came, as far as is known
 };
 
 class HeadWriter {
@@ -54,6 +55,7 @@ class HeadWriter {
   void field(std::string_view name, std::string_view value);
   void number_field(std::string_view name, std::uint64_t value);
   void date();
+  void upgrade();
   void groups(const ResponseHead& head, bool https, const ServerSettings& settings);
 
   const base::Clock& clock_;

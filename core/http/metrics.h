@@ -39,6 +39,9 @@ struct HttpMetrics {
   Counter requests_aborted;    // the client left before the answer was whole
   Counter streams_open;        // gauge
   Counter streams_too_slow;
+  Counter tunnels;            // upgrades that services took
+  Counter tunnels_open;       // gauge
+  Counter tunnels_timed_out;  // silent for too long, or a side did not read
   Counter bytes_received;
   Counter bytes_sent;
   // Upstream side.

@@ -16,6 +16,10 @@ namespace {
 
 constexpr std::string_view kMethods[] = {"GET",   "HEAD",   "POST",   "PUT",
                                          "PATCH", "DELETE", "OPTIONS"};
+// RTSP's and ICE's, which llhttp knows: not HTTP at all.
+constexpr std::string_view kMediaMethods[] = {
+    "DESCRIBE", "ANNOUNCE",      "SETUP",         "PLAY",     "PAUSE", "TEARDOWN",
+    "RECORD",   "GET_PARAMETER", "SET_PARAMETER", "REDIRECT", "FLUSH", "SOURCE"};
 constexpr std::size_t kMostRequestIdBytes = 128;
 constexpr std::size_t kMostForwardedHops = 64;
 
@@ -45,10 +49,11 @@ class Reader {
   bool read_request_line();
   bool read_lines();
   bool read_line(std::string_view name, std::string_view value);
+  bool settle_max_forwards(std::string_view value);
   bool settle_framing();
   bool settle_host();
   bool settle_expect();
-  void settle_upgrade();
+  void settle_upgrade();  // of what is left when nominated fields are gone
   bool put_in_own_fields();
   bool add_forwarded_for();
   void believe_proxies();
@@ -76,6 +81,8 @@ class Reader {
   std::uint32_t lengths_ = 0;
   std::uint32_t codings_ = 0;
   std::uint32_t expects_ = 0;
+  std::uint32_t upgrades_ = 0;
+  std::uint32_t max_forwards_ = 0;
   bool forwarded_host_ = false;
   bool forwarded_port_ = false;
 };
@@ -91,8 +98,8 @@ RequestFacts Reader::run() {
     return facts_;
   }
   facts_.keep_alive = !connection_.close() && (out_.minor >= 1 || connection_.keep_alive());
-  settle_upgrade();
   connection_.strip(out_.fields);
+  settle_upgrade();
   put_in_own_fields();
   return facts_;
 }
@@ -115,7 +122,9 @@ bool Reader::read_request_line() {
   if (minor != '0' && minor != '1') return refuse(400, "a version that is not HTTP/1.0 or 1.1");
   out_.minor = minor == '1' ? 1 : 0;
   if (std::find(std::begin(kMethods), std::end(kMethods), out_.method) == std::end(kMethods)) {
-    return refuse(400, "a method that is not served");
+    const bool of_media = std::find(std::begin(kMediaMethods), std::end(kMediaMethods),
+                                    out_.method) != std::end(kMediaMethods);
+    return refuse(of_media ? 400 : 501, "a method that is not served");
   }
   const std::string_view raw = target.in(text_);
   if (raw.size() > settings_.limits.max_target_bytes) return refuse(414, "too long a target");
@@ -167,7 +176,8 @@ bool Reader::read_line(std::string_view name, std::string_view value) {
       expect_ = value;
       return true;
     case Known::kUpgrade:
-      upgrade_ = value;
+      // Of several protocols none is passed on.
+      upgrade_ = upgrades_++ == 0 ? value : std::string_view();
       return true;
     case Known::kHopByHop:
     case Known::kForwarded:  // not kept up by this gateway, so it would contradict X-Forwarded-*
@@ -192,6 +202,8 @@ bool Reader::read_line(std::string_view name, std::string_view value) {
     case Known::kXForwarded:
     case Known::kXRealIp:
       return sender_.trusted ? add(name, value) : true;
+    case Known::kMaxForwards:
+      return out_.method == "OPTIONS" ? settle_max_forwards(value) : add(name, value);
     case Known::kXRequestId:
       if (!settings_.request_id) return add(name, value);
       if (sender_.trusted && is_request_id(value)) request_id_ = value;
@@ -201,6 +213,21 @@ bool Reader::read_line(std::string_view name, std::string_view value) {
       break;
   }
   return add(name, value);
+}
+
+// RFC 9110 7.6.2, where it counts: OPTIONS, as TRACE is not served.
+bool Reader::settle_max_forwards(std::string_view value) {
+  std::uint64_t left = 0;
+  if (max_forwards_++ > 0 || !parse_length(value, left)) {
+    return refuse(400, "a malformed Max-Forwards");
+  }
+  facts_.last_recipient = left == 0;
+  if (left == 0) return true;
+  char digits[20];
+  const auto end = std::to_chars(digits, digits + sizeof digits, left - 1).ptr;
+  const std::string_view fewer =
+      out_.fields.arena().copy({digits, static_cast<std::size_t>(end - digits)});
+  return fewer.empty() ? refuse(431, "too many header lines") : add("Max-Forwards", fewer);
 }
 
 bool Reader::settle_framing() {
@@ -240,11 +267,15 @@ bool Reader::settle_expect() {
 }
 
 void Reader::settle_upgrade() {
-  if (upgrade_.empty() || !connection_.upgrade() || out_.minor == 0 || out_.method != "GET") return;
+  if (upgrade_.empty() || !connection_.upgrade() || out_.minor == 0 || out_.method != "GET" ||
+      out_.framing != Framing::kNone) {
+    return;
+  }
   const Field* version = out_.fields.find("Sec-WebSocket-Version");
+  const Field* key = out_.fields.find("Sec-WebSocket-Key");
   out_.upgrade_websocket = same_name(upgrade_, "websocket") && version != nullptr &&
-                           version->value == "13" &&
-                           out_.fields.find("Sec-WebSocket-Key") != nullptr;
+                           version->value == "13" && key != nullptr && !key->value.empty() &&
+                           out_.fields.find("Sec-WebSocket-Key", 1) == nullptr;
 }
 
 std::string_view Reader::join(std::string_view a, std::string_view b, std::string_view c) {

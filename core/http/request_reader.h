@@ -13,6 +13,9 @@
 
 namespace gw::http {
 
+// For an Allow field.
+inline constexpr std::string_view kServedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 // What the connection knows about the sender.
 struct Sender {
   std::string_view address;          // of the socket's peer
@@ -25,6 +28,7 @@ struct RequestFacts {
   std::uint16_t status = 0;  // of the refusal; 0: the request is acceptable
   std::string_view problem;  // why, for people
   bool keep_alive = false;
+  bool last_recipient = false;      // OPTIONS that may not be forwarded (Max-Forwards: 0)
   std::string_view client_address;  // believed: of the peer, or what trusted proxies said
   std::string_view scheme = "http";
 };

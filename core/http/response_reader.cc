@@ -13,6 +13,7 @@ struct Lines {
   ConnectionTokens connection;
   std::string_view length;
   std::string_view coding;
+  std::string_view upgrade;
   std::uint32_t lengths = 0;
   std::uint32_t codings = 0;
 };
@@ -36,8 +37,10 @@ const char* read_lines(const HeadParser& parsed, const char* text, ResponseHead&
         ++lines.codings;
         lines.coding = value;
         break;
-      case Known::kHopByHop:
       case Known::kUpgrade:
+        lines.upgrade = value;
+        break;
+      case Known::kHopByHop:
       case Known::kHost:  // of requests; they mean nothing here
       case Known::kExpect:
         break;
@@ -87,14 +90,23 @@ ResponseFacts read_response(const HeadParser& parsed, const char* text, bool to_
     return facts;
   }
   facts.problem = read_lines(parsed, text, out, lines);
+  if (facts.problem == nullptr &&
+      !out.fields.add("Via", parsed.minor() == 0 ? "1.0 gateway" : "1.1 gateway")) {
+    facts.problem = "too many fields";
+  }
   if (facts.problem == nullptr) facts.problem = settle_framing(lines, parsed.minor(), out);
   if (facts.problem != nullptr) return facts;
   facts.keep_alive =
       !lines.connection.close() && (parsed.minor() == 1 || lines.connection.keep_alive());
+  facts.websocket = lines.connection.upgrade() && same_name(lines.upgrade, "websocket");
   const bool informational = out.status < 200;
   const bool no_body = informational || to_head_request || out.status == 204 || out.status == 304;
   if (no_body) {
     // RFC 9112 6.3: the head alone, whatever it announces.
+    // Whoever announces a body here may send one.
+    if (out.status == 204 && (out.framing == Framing::kChunked || out.content_length > 0)) {
+      facts.keep_alive = false;
+    }
     if (informational || out.status == 204 || out.framing == Framing::kUntilClose) {
       out.framing = Framing::kNone;
       out.content_length = 0;

@@ -14,6 +14,7 @@ namespace gw::http {
 struct ResponseFacts {
   const char* problem = nullptr;  // null: acceptable
   bool keep_alive = false;        // as far as the head says
+  bool websocket = false;         // says that it upgrades to it
   Framing body = Framing::kNone;  // what follows on this connection
   std::uint64_t body_bytes = 0;   // for kLength
 };

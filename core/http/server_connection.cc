@@ -17,6 +17,7 @@ constexpr std::uint32_t kLingerMs = 2000;
 constexpr std::uint32_t kMostLingerBytes = 4 * 1024 * 1024;
 constexpr std::uint32_t kMostStreamInputBytes = 4096;  // what a stream's client may say in vain
 constexpr std::size_t kMostEchoedTarget = 1024;
+constexpr std::size_t kMostHeldBytes = 16 * 1024;  // read but not used yet, when reading rests
 
 }  // namespace
 
@@ -41,15 +42,28 @@ ServerConnection::~ServerConnection() = default;
 
 void ServerConnection::on_data(char* data, std::size_t size) {
   metrics().bytes_received.add(size);
+  if (rest_ != nullptr) {
+    // Nobody can use it yet. Reading goes on within bounds, or a client that leaves would not be
+    // noticed.
+    rest_->append(data, size);
+    if (rest_->size() > kMostHeldBytes) stream_.stop_reading();
+    return;
+  }
+  if (mode_ == Mode::kTunnel) return tunnel_->on_data(Tunnel::kClient, {data, size});
   pump({data, size});
 }
 
 void ServerConnection::on_end() {
   peer_ended_ = true;
+  const bool endless = mode_ == Mode::kServing && transaction_->event_stream_;
+  if (rest_ == nullptr || endless) input_over();
+}
+
+// The client's side has ended, and all that it said is used. It may wait for an answer, if all of
+// the request is here and the answer has an end.
+void ServerConnection::input_over() {
   switch (mode_) {
     case Mode::kServing:
-      // A client may end its side and wait for the answer, if all of the request is here and the
-      // answer has an end.
       if (transaction_->finished_) return;
       if (transaction_->body_.ended() && !transaction_->event_stream_) {
         if (!stream_.blocked()) start_timer(settings().limits.half_closed_timeout_ms);
@@ -59,21 +73,30 @@ void ServerConnection::on_end() {
       return close();
     case Mode::kDetached:
       return stream_lost(kStreamClientGone);
+    case Mode::kTunnel:
+      return tunnel_->on_end(Tunnel::kClient);
+    case Mode::kIdle:
+    case Mode::kDraining:
+      return stream_.blocked() ? linger() : close();
     case Mode::kLingering:
       if (!stream_.blocked()) close();
       return;
-    default:
+    case Mode::kHead:
       return close();
+    case Mode::kClosing:
+      return;
   }
 }
 
 void ServerConnection::on_broken() {
   if (mode_ == Mode::kDetached) return stream_lost(kStreamClientGone);
+  if (mode_ == Mode::kTunnel) return tunnel_->stop(true);
   abort_transaction();
   close();
 }
 
 void ServerConnection::on_drained() {
+  if (mode_ == Mode::kTunnel) return tunnel_->on_drained(Tunnel::kClient);
   if (mode_ == Mode::kServing && !transaction_->finished_ && transaction_->want_writable_) {
     transaction_->want_writable_ = false;
     if (transaction_->sink_ != nullptr) transaction_->sink_->on_writable();
@@ -86,8 +109,14 @@ void ServerConnection::on_drained() {
 }
 
 void ServerConnection::on_queued() {
+  if (mode_ == Mode::kTunnel) return tunnel_->on_queued(Tunnel::kClient);
   const bool answering = mode_ == Mode::kServing || mode_ == Mode::kDetached;
   if (answering && !timer_.active()) start_timer(settings().limits.write_timeout_ms);
+}
+
+void ServerConnection::tunnel_over(bool reset) {
+  tunnel_ = nullptr;
+  close(reset);
 }
 
 void ServerConnection::on_closed() {
@@ -115,10 +144,11 @@ void ServerConnection::pump(std::string_view input) {
   if (mode_ == Mode::kClosing) return;
   if (!input.empty()) {
     rest_ = std::make_unique<std::string>(input);
-    stream_.stop_reading();
-  } else if (!peer_ended_) {
-    stream_.start_reading();
+  } else if (peer_ended_) {
+    return input_over();
   }
+  if (peer_ended_ || mode_ == Mode::kTunnel) return;
+  input.size() > kMostHeldBytes ? stream_.stop_reading() : stream_.start_reading();
 }
 
 // One step; false when there is nothing to do before something happens.
@@ -142,6 +172,11 @@ bool ServerConnection::step(std::string_view& input) {
       return deliver_body(input);
     case Mode::kDraining:
       return drain_body(input);
+    case Mode::kTunnel:
+      // Once, for what came before the upgrade; its events go past here.
+      if (!peer_ended_) stream_.start_reading();
+      if (!input.empty()) tunnel_->on_data(Tunnel::kClient, std::exchange(input, {}));
+      return false;
     case Mode::kDetached:
     case Mode::kLingering:
       dropped_bytes_ += static_cast<std::uint32_t>(input.size());
@@ -177,13 +212,13 @@ bool ServerConnection::feed_head(std::string_view& input) {
   if (result == HeadParser::Result::kTooManyFields) {
     status = 431;
   } else if (result == HeadParser::Result::kBad) {
-    status = 400;
+    status = t.parser_.refusal();
   } else {
     status = t.size_refusal(result == HeadParser::Result::kDone, limits);
   }
   if (status != 0) {
     input = {};
-    refuse(status, status == 400 ? t.parser_.problem() : "too large a head");
+    refuse(status, result == HeadParser::Result::kBad ? t.parser_.problem() : "too large a head");
     return true;
   }
   if (result == HeadParser::Result::kMore) {
@@ -217,7 +252,18 @@ void ServerConnection::take_request() {
   t.body_limit_ = settings().limits.max_body_bytes;
   timer_.cancel();
   mode_ = Mode::kServing;
+  if (facts.last_recipient) return answer_options();
   owner_->environment_.handler.on_request(t);
+}
+
+// What the gateway itself can do, for who asks it and no service.
+void ServerConnection::answer_options() {
+  ResponseHead head(transaction_->arena_);
+  head.status = 200;
+  head.framing = Framing::kLength;
+  (void)head.fields.add("Allow", kServedMethods);
+  transaction_->send_head(head);
+  transaction_->finish();
 }
 
 bool ServerConnection::deliver_body(std::string_view& input) {
@@ -233,11 +279,13 @@ bool ServerConnection::deliver_body(std::string_view& input) {
     return true;
   }
   const bool last = t.body_.ended();
-  if (data.empty() && !last) return false;
-  if (t.body_too_large(data.size())) {
+  // What a chunk announces counts: nobody waits for bytes that would be refused.
+  const std::uint64_t announced = t.body_.chunk_left();
+  if (announced > t.body_limit_ || t.body_too_large(data.size() + announced)) {
     body_failed(413, "too large a body");
     return true;
   }
+  if (data.empty() && !last) return false;
   t.body_bytes_ += data.size();
   t.body_moved_ = true;
   t.body_told_ = last;
@@ -267,25 +315,33 @@ bool ServerConnection::drain_body(std::string_view& input) {
 
 // ---- What goes out
 
-// The handler has lost its request to a body that cannot be read; the client gets an answer, if
-// none has begun.
+// The body cannot be read on; the client gets an answer, if none has begun.
 void ServerConnection::body_failed(std::uint16_t status, std::string_view problem) {
   ServerTransaction& t = *transaction_;
-  TransactionSink* sink = std::exchange(t.sink_, nullptr);
-  sink->on_aborted();
-  if (t.head_sent_) return close(true);
+  t.keep_alive_ = false;
+  t.refused_ = t.body_told_ = true;
+  if (!t.head_sent_ && t.sink_->on_body_failed(status)) return note_refusal(status, problem);
+  std::exchange(t.sink_, nullptr)->on_aborted();
+  if (t.head_sent_) {
+    note_refusal(status, problem);
+    return close(true);
+  }
   refuse(status, problem);
 }
 
-void ServerConnection::refuse(std::uint16_t status, std::string_view problem) {
-  ServerTransaction& t = *transaction_;
+void ServerConnection::note_refusal(std::uint16_t status, std::string_view problem) {
   (status == 408 ? metrics().requests_timed_out : metrics().requests_refused).add();
   const base::Log& log = owner_->environment_.log;
   if (log.enabled(base::LogLevel::kDebug)) {
     char address[net::Address::kTextBytes];
-    log.debug("http", "refused a request of " + std::string(peer_.host_text(address)) + " with " +
-                          std::to_string(status) + ": " + std::string(problem));
+    log.debug("http", "ended a request of " + std::string(peer_.host_text(address)) + ": " +
+                          std::to_string(status) + ", " + std::string(problem));
   }
+}
+
+void ServerConnection::refuse(std::uint16_t status, std::string_view problem) {
+  ServerTransaction& t = *transaction_;
+  note_refusal(status, problem);
   mode_ = Mode::kServing;
   t.keep_alive_ = false;
   t.refused_ = true;
@@ -344,7 +400,7 @@ void ServerConnection::answer_over() {
 
 void ServerConnection::go_idle() {
   mode_ = Mode::kIdle;
-  if (peer_ended_ || owner_->draining_) {
+  if (owner_->draining_) {
     if (stream_.blocked()) return linger();
     return close();
   }
@@ -426,18 +482,18 @@ void ServerConnection::check_progress() {
       metrics().streams_too_slow.add();
       return stream_lost(kStreamTooSlow);
     }
-    metrics().requests_timed_out.add();
+    note_refusal(408, "it does not read its answer");
     abort_transaction();
     return close(true);
   }
   bool waiting = false;
   if (mode_ == Mode::kServing) {
     ServerTransaction& t = *transaction_;
-    if (peer_ended_ && !t.head_sent_) {
+    if (peer_ended_ && !t.head_sent_ && !blocked) {
       abort_transaction();
       return close();
     }
-    waiting = t.reading_body_ && t.sink_ != nullptr && !t.body_.ended();
+    waiting = t.reading_body_ && t.sink_ != nullptr && !t.body_told_;
     if (waiting && !std::exchange(t.body_moved_, false)) return body_failed(408, "too slow a body");
   }
   if (waiting) {
@@ -459,6 +515,7 @@ void ServerConnection::drain() {
 
 void ServerConnection::abort(int stream_reason) {
   if (mode_ == Mode::kDetached) return stream_lost(stream_reason);
+  if (mode_ == Mode::kTunnel) return tunnel_->stop(true);
   abort_transaction();
   close();
 }

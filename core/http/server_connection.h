@@ -9,6 +9,7 @@
 //   kServing    the handler has the request; its answer may be under way
 //   kDraining   the answer is out, the rest of the request's body is read and dropped
 //   kDetached   the answer is a stream; the transaction is gone
+//   kTunnel     the connection has left HTTP; the transaction is gone
 //   kLingering  our output has ended; waits for the client to close, so that it reads the answer
 //   kClosing    only on_closed is left
 // Calls of the handler never call it back: what they cause happens when control returns to pump(),
@@ -28,6 +29,7 @@
 #include "http/head_writer.h"
 #include "http/server_connections.h"
 #include "http/transaction.h"
+#include "http/tunnel.h"
 #include "net/stream.h"
 
 namespace gw::http {
@@ -62,6 +64,7 @@ class ServerTransaction final : public Transaction {
   void finish() override;
   void abort() override;
   std::unique_ptr<DetachedStream> detach() override;
+  void tunnel(TunnelEnd& service) override;
   bool head_sent() const override { return head_sent_; }
 
  private:
@@ -70,7 +73,7 @@ class ServerTransaction final : public Transaction {
   void skip_empty_lines(std::string_view& input);
   HeadParser::Result parse_head(std::string_view input, const ServerLimits& limits);
   std::uint16_t size_refusal(bool whole, const ServerLimits& limits) const;
-  bool body_too_large(std::size_t more) const;
+  bool body_too_large(std::uint64_t more) const;
   bool is_head_request() const { return request_.has_value() && request_->method == "HEAD"; }
   AnswerFrame frame_for(const ResponseHead& head) const;
   bool can_keep_alive() const;
@@ -103,7 +106,7 @@ class ServerTransaction final : public Transaction {
   std::uint8_t skipped_ = 0;  // bytes of empty lines before the request
 };
 
-class ServerConnection final : public net::StreamEvents {
+class ServerConnection final : public net::StreamEvents, public TunnelEnd {
  public:
   enum class Mode : std::uint8_t {
     kIdle,
@@ -111,6 +114,7 @@ class ServerConnection final : public net::StreamEvents {
     kServing,
     kDraining,
     kDetached,
+    kTunnel,
     kLingering,
     kClosing
   };
@@ -126,6 +130,10 @@ class ServerConnection final : public net::StreamEvents {
   void on_drained() override;
   void on_queued() override;
   void on_closed() override;
+
+  net::Stream& tunnel_stream() override { return stream_; }
+  void tunnel_starts(Tunnel& tunnel) override { tunnel_ = &tunnel; }
+  void tunnel_over(bool reset) override;
 
   // From ServerConnections.
   void run_deferred();
@@ -143,13 +151,16 @@ class ServerConnection final : public net::StreamEvents {
 
   void pump(std::string_view input);
   bool step(std::string_view& input);
+  void input_over();
   void begin_request();
   bool feed_head(std::string_view& input);
   void take_request();
+  void answer_options();
   bool deliver_body(std::string_view& input);
   bool drain_body(std::string_view& input);
   void body_failed(std::uint16_t status, std::string_view problem);
   void answer_over();
+  void note_refusal(std::uint16_t status, std::string_view problem);
   void refuse(std::uint16_t status, std::string_view problem);
   std::string_view refusal_body(std::uint16_t status);
   void abort_transaction();
@@ -171,7 +182,8 @@ class ServerConnection final : public net::StreamEvents {
   ServerConnections* owner_;
   ServerTransaction* transaction_ = nullptr;
   StreamHandle* handle_ = nullptr;
-  std::unique_ptr<std::string> rest_;  // read but not used yet; reading rests meanwhile
+  Tunnel* tunnel_ = nullptr;
+  std::unique_ptr<std::string> rest_;  // read but not used yet; bounded
   std::shared_ptr<const ListenerInfo> listener_;
   ServerConnection* next_ = nullptr;
   ServerConnection* previous_ = nullptr;

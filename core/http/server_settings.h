@@ -21,9 +21,10 @@ struct ServerLimits {
   std::uint32_t max_fields = 100;
   std::uint64_t max_header_bytes = 16 * 1024;  // of all header lines of a request
   std::uint64_t max_target_bytes = 8 * 1024;
-  std::uint64_t max_body_bytes = 10 << 20;  // until set_body_limit says otherwise
+  std::uint64_t max_body_bytes = 10 << 20;        // until set_body_limit says otherwise
+  std::uint32_t tunnel_idle_timeout_ms = 600000;  // of a WebSocket connection
   // How long a client that ended its side is believed to wait for an answer that has not begun.
-  std::uint32_t half_closed_timeout_ms = 5000;
+  std::uint32_t half_closed_timeout_ms = 60000;
   std::uint64_t max_drain_bytes = 64 * 1024;  // of an unwanted body, read to save the connection
   std::uint64_t max_stream_unsent_bytes = 64 * 1024;
   std::uint32_t max_connections = 8192;        // of the process

@@ -66,8 +66,8 @@ std::uint16_t ServerTransaction::size_refusal(bool whole, const ServerLimits& li
   return size - target > limits.max_header_bytes + kRestOfRequestLine ? 431 : 0;
 }
 
-bool ServerTransaction::body_too_large(std::size_t more) const {
-  return body_bytes_ + more > body_limit_ ||
+bool ServerTransaction::body_too_large(std::uint64_t more) const {
+  return body_bytes_ > body_limit_ || more > body_limit_ - body_bytes_ ||
          (request_->framing == Framing::kLength && request_->content_length > body_limit_);
 }
 
@@ -105,7 +105,7 @@ void ServerTransaction::send_informational(const ResponseHead& head) {
 }
 
 bool ServerTransaction::can_keep_alive() const {
-  if (!keep_alive_ || connection_.owner_->draining_ || connection_.peer_ended_) return false;
+  if (!keep_alive_ || connection_.owner_->draining_) return false;
   if (body_.ended()) return true;
   const bool client_waits = request_->expects_continue && !continue_sent_;
   return !client_waits && body_.left() > 0 &&
@@ -117,7 +117,12 @@ AnswerFrame ServerTransaction::frame_for(const ResponseHead& head) const {
   frame.client_minor = request_.has_value() ? request_->minor : 1;
   frame.keep_alive = can_keep_alive();
   frame.https = peer_.scheme == "https";
-  if (head.status == 204) return frame;
+  frame.upgrade = head.status == 101;
+  if (head.status == 204 || frame.upgrade) return frame;
+  if (head.status == 205) {  // RFC 9110 15.3.6
+    frame.say_length = true;
+    return frame;
+  }
   const bool no_body = is_head_request() || head.status == 304;
   switch (head.framing) {
     case Framing::kNone:
@@ -139,7 +144,8 @@ AnswerFrame ServerTransaction::frame_for(const ResponseHead& head) const {
 }
 
 void ServerTransaction::send_head(const ResponseHead& head) {
-  GW_CHECK(!head_sent_ && !finished_ && head.status >= 200 && head.status <= 999);
+  GW_CHECK(!head_sent_ && !finished_ && head.status <= 999 &&
+           (head.status >= 200 || head.status == 101));
   const AnswerFrame frame = frame_for(head);
   head_sent_ = true;
   keep_alive_ = frame.keep_alive;
@@ -215,6 +221,19 @@ std::unique_ptr<DetachedStream> ServerTransaction::detach() {
   sink_ = nullptr;
   connection.schedule();
   return handle;
+}
+
+void ServerTransaction::tunnel(TunnelEnd& service) {
+  GW_CHECK(head_sent_ && !finished_);
+  ServerConnection& connection = connection_;
+  const ServerLimits& limits = connection.settings().limits;
+  connection.mode_ = ServerConnection::Mode::kTunnel;
+  connection.timer_.cancel();
+  finished_ = true;
+  sink_ = nullptr;
+  connection.schedule();
+  Tunnel::start(connection, service, {limits.tunnel_idle_timeout_ms, limits.write_timeout_ms},
+                connection.metrics());
 }
 
 }  // namespace gw::http

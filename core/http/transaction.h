@@ -16,6 +16,8 @@
 
 namespace gw::http {
 
+class TunnelEnd;
+
 // Who the request came from. As long as the connection.
 struct Peer {
   std::string_view address;  // the socket's (or PROXY protocol's) peer: "10.0.0.7", "::1", "unix"
@@ -36,6 +38,10 @@ class TransactionSink {
   virtual void on_body(std::string_view data, bool last) = 0;
   // Unsent bytes fell below the low-water mark after send_body answered false.
   virtual void on_writable() = 0;
+  // The body cannot be read on: malformed (400), too slow (408) or too large (413), and no head was
+  // sent. True: the sink answers, with that status, and the connection closes then. False: it is
+  // answered for the sink, who hears on_aborted.
+  virtual bool on_body_failed(std::uint16_t /*status*/) { return false; }
   // The client left, broke the protocol in its body, or was too slow: the transaction is dead after
   // this call returns.
   virtual void on_aborted() = 0;
@@ -61,7 +67,7 @@ class DetachedStream {
 };
 
 // One request and the means to answer it. Owned by its connection; dead after finish(), abort(),
-// detach(), or on_aborted().
+// detach(), tunnel(), or on_aborted().
 class Transaction {
  public:
   virtual ~Transaction() = default;
@@ -79,8 +85,7 @@ class Transaction {
   virtual void read_body() = 0;
   virtual void pause_body() = 0;
   // Bodies above it are refused with 413 before on_body sees the surplus (Content-Length: at once,
-  // at read_body's first call; chunked: when passed): on_body_too_large of the connection's handler
-  // decides the answer.
+  // at read_body's first call; chunked: when passed): TransactionSink::on_body_failed.
   virtual void set_body_limit(std::uint64_t bytes) = 0;
 
   // 1xx (not 101).
@@ -97,6 +102,9 @@ class Transaction {
   virtual void abort() = 0;
   // After send_head with Framing::kChunked: turns the rest into a stream.
   virtual std::unique_ptr<DetachedStream> detach() = 0;
+  // After send_head with 101: the connection leaves HTTP, and what is said on it goes to the
+  // service's connection (UpstreamCall::upgrade) and back.
+  virtual void tunnel(TunnelEnd& service) = 0;
   virtual bool head_sent() const = 0;  // send_head was called
 };
 

@@ -15,6 +15,8 @@
 
 namespace gw::http {
 
+class TunnelEnd;
+
 struct UpstreamLimits {
   std::uint32_t max_connections_per_endpoint = 256;
   std::uint32_t max_waiting_per_endpoint = 1024;  // calls that wait for a connection
@@ -58,7 +60,8 @@ class UpstreamSink {
  public:
   virtual ~UpstreamSink() = default;
   virtual void on_informational(const ResponseHead& head) = 0;
-  // The final head, in the arena given to start(); hop-by-hop fields are taken out.
+  // The final head, in the arena given to start(); hop-by-hop fields are taken out. 101 only where
+  // head.upgrade_websocket asked for it: upgrade() or cancel() must then be called.
   virtual void on_head(ResponseHead& head) = 0;
   // Valid during the call; `last` exactly once.
   virtual void on_body(std::string_view data, bool last) = 0;
@@ -68,7 +71,7 @@ class UpstreamSink {
   virtual void on_failed(const UpstreamFailureInfo& info) = 0;
 };
 
-// Dead after on_body(last) returned with the request fully sent, on_failed, or cancel.
+// Dead after on_body(last) returned with the request fully sent, on_failed, cancel, or upgrade.
 class UpstreamCall {
  public:
   virtual ~UpstreamCall() = default;
@@ -81,6 +84,9 @@ class UpstreamCall {
   virtual void resume_reading() = 0;
   // The owner lost interest: the connection is closed, unless the exchange was whole.
   virtual void cancel() = 0;
+  // In on_head, with 101: the connection, which has left HTTP. It is for Transaction::tunnel, at
+  // once.
+  virtual TunnelEnd& upgrade() = 0;
 };
 
 class UpstreamPool {
@@ -88,7 +94,7 @@ class UpstreamPool {
   virtual ~UpstreamPool() = default;
   // `head`, `target` and `arena` must live until the call is over. `head.framing` / content_length
   // say what body follows; fields are sent as they are, plus Host, Via is the caller's business,
-  // Connection and framing are the pool's.
+  // Connection, Upgrade and framing are the pool's.
   virtual UpstreamCall* start(const UpstreamTarget& target, const RequestHead& head,
                               base::Arena& arena, UpstreamSink& sink) = 0;
   // Closes idle connections; those in use close when their call is over.

@@ -96,7 +96,7 @@ bool UpstreamConnection::attach(PoolCall& call) {
   return true;
 }
 
-void UpstreamConnection::close() {
+void UpstreamConnection::close(bool reset) {
   if (state_ == State::kClosing) return;
   PoolEndpoint* endpoint = endpoint_;
   if (state_ == State::kIdle) {
@@ -107,11 +107,16 @@ void UpstreamConnection::close() {
   state_ = State::kClosing;
   timer_.cancel();
   rest_.reset();
-  stream_.close();
+  stream_.close(reset);
   endpoint_ = nullptr;
   if (endpoint == nullptr) return;
   --endpoint->connections;
   pool_->serve_waiting(*endpoint);
+}
+
+void UpstreamConnection::tunnel_over(bool reset) {
+  tunnel_ = nullptr;
+  close(reset);
 }
 
 void UpstreamConnection::on_closed() {
@@ -137,6 +142,7 @@ void UpstreamConnection::go_idle() {
 // ---- What comes in
 
 void UpstreamConnection::on_data(char* data, std::size_t size) {
+  if (state_ == State::kTunnel) return tunnel_->on_data(Tunnel::kService, {data, size});
   pump({data, size});
 }
 
@@ -150,7 +156,7 @@ void UpstreamConnection::pump(std::string_view input) {
   while (step(input)) {
   }
   pumping_ = false;
-  if (state_ == State::kClosing) return;
+  if (state_ == State::kClosing || state_ == State::kTunnel) return;
   if (!input.empty()) {
     rest_ = std::make_unique<std::string>(input);
     stream_.stop_reading();
@@ -160,6 +166,10 @@ void UpstreamConnection::pump(std::string_view input) {
 }
 
 bool UpstreamConnection::step(std::string_view& input) {
+  if (state_ == State::kTunnel && !input.empty()) {  // came with the head of 101
+    tunnel_->on_data(Tunnel::kService, std::exchange(input, {}));
+    return false;
+  }
   if (state_ != State::kBusy || call_ == nullptr) {
     // Nobody asked: what an idle connection says could be taken for the answer to the next request.
     if (state_ == State::kIdle && !input.empty()) close();
@@ -214,15 +224,19 @@ bool UpstreamConnection::take_head() {
   ResponseHead& head = call.answer.emplace(call.arena);
   const ResponseFacts facts = read_response(parser_, text_.data, call.head.method == "HEAD", head);
   const char* problem = facts.problem;
-  if (problem == nullptr && head.status == 101) problem = "an upgrade that nobody asked for";
-  if (problem == nullptr && head.status < 200 && ++informational_ > kMostInformational) {
+  const bool upgrade = head.status == 101;
+  if (problem == nullptr && upgrade && !(call.head.upgrade_websocket && facts.websocket)) {
+    problem = "an upgrade that nobody asked for";
+  }
+  if (problem == nullptr && head.status < 200 && !upgrade &&
+      ++informational_ > kMostInformational) {
     problem = "too many informational answers";
   }
   if (problem != nullptr) {
     fail(UpstreamFailure::kBadAnswer, problem);
     return false;
   }
-  if (head.status < 200) {
+  if (head.status < 200 && !upgrade) {
     parser_.start(false, call.arena, pool_->limits_.max_fields);
     text_ = {};
     call.sink.on_informational(head);
@@ -276,6 +290,7 @@ void UpstreamConnection::finish_answer(std::string_view data, bool surplus) {
 }
 
 void UpstreamConnection::on_end() {
+  if (state_ == State::kTunnel) return tunnel_->on_end(Tunnel::kService);
   if (state_ != State::kBusy) return close();
   if (in_body_ && (body_.ended() || body_.until_close())) {
     peer_ended_ = true;
@@ -285,6 +300,7 @@ void UpstreamConnection::on_end() {
 }
 
 void UpstreamConnection::on_broken() {
+  if (state_ == State::kTunnel) return tunnel_->stop(true);
   if (state_ != State::kBusy) return close();
   fail(UpstreamFailure::kBroken, "the connection broke");
 }
@@ -300,11 +316,13 @@ void UpstreamConnection::fail(UpstreamFailure failure, const char* detail) {
 // ---- What goes out, and time
 
 void UpstreamConnection::on_drained() {
+  if (state_ == State::kTunnel) return tunnel_->on_drained(Tunnel::kService);
   if (call_ == nullptr || !std::exchange(call_->wants_writable, false)) return;
   call_->sink.on_writable();
 }
 
 void UpstreamConnection::on_queued() {
+  if (state_ == State::kTunnel) return tunnel_->on_queued(Tunnel::kService);
   if (call_ != nullptr && !timer_.active()) start_timer(call_->target.idle_timeout_ms);
 }
 

@@ -109,6 +109,15 @@ void PoolCall::cancel() {
   pool.destroy(*this);
 }
 
+TunnelEnd& PoolCall::upgrade() {
+  UpstreamConnection& its = *connection;
+  its.call_ = nullptr;
+  its.state_ = UpstreamConnection::State::kTunnel;
+  its.timer_.cancel();
+  pool.destroy(*this);
+  return its;
+}
+
 // ---- Pool
 
 Pool::Pool(net::Loop& loop, const UpstreamLimits& limits, HttpMetrics* metrics)
@@ -129,6 +138,7 @@ Pool::~Pool() {
     UpstreamConnection* next = at->next_;
     if (at->call_ != nullptr) destroy(*std::exchange(at->call_, nullptr));
     at->endpoint_ = nullptr;
+    if (at->tunnel_ != nullptr) at->tunnel_->stop(true);
     at->close();
     at->orphan();
     at = next;

@@ -3,7 +3,7 @@
 // The pool's own classes; upstream.h is what others see. Private to this room.
 //
 //   PoolCall            one request and its answer; from a free list
-//   UpstreamConnection  one socket; idle in its endpoint's stack, or with one call
+//   UpstreamConnection  one socket; idle in its endpoint's stack, with one call, or in a tunnel
 //   PoolEndpoint        one address as the router named it: its sockets, the calls that wait
 //   Pool                endpoints, and what is left for the end of the turn
 //
@@ -26,6 +26,7 @@
 #include "http/head_text.h"
 #include "http/head_writer.h"
 #include "http/metrics.h"
+#include "http/tunnel.h"
 #include "http/upstream.h"
 #include "net/address.h"
 #include "net/free_list.h"
@@ -60,6 +61,7 @@ class PoolCall final : public UpstreamCall {
   void pause_reading() override;
   void resume_reading() override;
   void cancel() override;
+  TunnelEnd& upgrade() override;
 
   Pool& pool;
   const UpstreamTarget& target;
@@ -84,7 +86,7 @@ class PoolCall final : public UpstreamCall {
   bool head_received = false;
 };
 
-class UpstreamConnection final : public net::StreamEvents {
+class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
  public:
   explicit UpstreamConnection(Pool& pool) : pool_(&pool) {}
 
@@ -92,7 +94,7 @@ class UpstreamConnection final : public net::StreamEvents {
   void connect(PoolEndpoint& endpoint, PoolCall& call, std::uint32_t tried);
   // Sends the head. False: the connection was dead already and nothing was sent; it closes itself.
   bool attach(PoolCall& call);
-  void close();
+  void close(bool reset = false);
   void orphan() { pool_ = nullptr; }
   void pump(std::string_view input);
   bool pumping() const { return pumping_; }
@@ -109,10 +111,14 @@ class UpstreamConnection final : public net::StreamEvents {
   void on_queued() override;
   void on_closed() override;
 
+  net::Stream& tunnel_stream() override { return stream_; }
+  void tunnel_starts(Tunnel& tunnel) override { tunnel_ = &tunnel; }
+  void tunnel_over(bool reset) override;
+
  private:
   friend class Pool;
   friend class PoolCall;
-  enum class State : std::uint8_t { kConnecting, kBusy, kIdle, kClosing };
+  enum class State : std::uint8_t { kConnecting, kBusy, kIdle, kTunnel, kClosing };
 
   void connect_failed(UpstreamFailure failure, const char* detail);
   void fail(UpstreamFailure failure, const char* detail);
@@ -129,6 +135,7 @@ class UpstreamConnection final : public net::StreamEvents {
   Pool* pool_;
   PoolEndpoint* endpoint_ = nullptr;
   PoolCall* call_ = nullptr;
+  Tunnel* tunnel_ = nullptr;
   UpstreamConnection* next_ = nullptr;  // all of the pool
   UpstreamConnection* previous_ = nullptr;
   UpstreamConnection* next_idle_ = nullptr;  // of the endpoint

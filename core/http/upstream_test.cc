@@ -141,7 +141,7 @@ TEST_F(Upstream, SendsTheHeadAndUsesTheConnectionAgain) {
         "Keep-Alive: 5\r\nProxy-Authenticate: x\r\nX-Application-Context: x\r\nA: b\r\n\r\nhello");
     ASSERT_TRUE(call.wait());
     EXPECT_EQ(200, call.status);
-    EXPECT_EQ("A=b\n", call.fields);
+    EXPECT_EQ("A=b\nVia=1.1 gateway\n", call.fields);
     EXPECT_EQ("hello", call.body);
     EXPECT_EQ(Framing::kLength, call.framing);
   }

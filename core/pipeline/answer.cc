@@ -133,6 +133,7 @@ gw_status Exchange::begin_stream(std::uint32_t status, const gw_header* headers,
 
 gw_status Exchange::set_status(std::uint32_t status) {
   if (call_.phase != Phase::kResponseHead || response_ == nullptr) return GW_WRONG_STATE;
+  if (response_->status == 101) return GW_WRONG_STATE;  // the service has left HTTP
   if (!is_final(status)) return GW_INVALID;
   response_->status = static_cast<std::uint16_t>(status);
   response_->reason = {};
@@ -220,8 +221,9 @@ void Exchange::drop_streams() {
 
 void Exchange::send_answer() {
   const std::uint16_t status = response_->status;
-  bodyless_ = request().method == "HEAD" || status == 204 || status == 304;
+  bodyless_ = request().method == "HEAD" || status == 204 || status == 205 || status == 304;
   if (source_ == Source::kStream) return send_stream();
+  if (status == 101) return send_upgrade();
   if (chain_ != nullptr && chain_->response_body_filters) {
     for (std::uint32_t step = response_from_; step-- > 0;)
       if (filter(step).api.on_response_body != nullptr) response_pipe_.add(step);
@@ -259,6 +261,14 @@ void Exchange::send_stream() {
   complete(false, true);
   gw_stream* stream = std::exchange(stream_, nullptr);
   stream->attach(release()->detach());
+}
+
+// As for a stream: everybody hears, and only the two sockets are left.
+void Exchange::send_upgrade() {
+  send_head();
+  http::TunnelEnd& service = std::exchange(upstream_, nullptr)->upgrade();
+  complete(false, true);
+  release()->tunnel(service);
 }
 
 // ---- The answer's body

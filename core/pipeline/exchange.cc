@@ -8,6 +8,7 @@
 #include <string>
 
 #include "http/canonical_path.h"
+#include "http/error_answer.h"
 #include "pipeline/dispatcher.h"
 
 namespace gw::pipeline {
@@ -152,6 +153,13 @@ void Exchange::on_client_body(std::string_view data, bool last) {
     return run_request_pipe(request_pipe_.push(request_filters_, data, last));
   send_upstream(data, last);
   steer_client_reading();
+}
+
+bool Exchange::on_client_body_failed(std::uint16_t status) {
+  if (answer_begun_) return false;
+  body_ended_ = true;
+  answer_error(filter_count(), status, http::usual_error_code(status));
+  return true;
 }
 
 // Body bytes are only asked for when there is somewhere to put them.

@@ -97,6 +97,9 @@ class Exchange final : public gw_exchange {
     explicit ClientSide(Exchange& x) : exchange(x) {}
     void on_body(std::string_view data, bool last) override { exchange.on_client_body(data, last); }
     void on_writable() override { exchange.on_client_writable(); }
+    bool on_body_failed(std::uint16_t status) override {
+      return exchange.on_client_body_failed(status);
+    }
     void on_aborted() override { exchange.on_client_gone(); }
     Exchange& exchange;
   };
@@ -153,6 +156,7 @@ class Exchange final : public gw_exchange {
   void after_request_heads();
   void run_request_pipe(BodyPipe::State state);
   void on_client_body(std::string_view data, bool last);
+  bool on_client_body_failed(std::uint16_t status);
   void steer_client_reading();
   void stop_request_side();
 
@@ -187,6 +191,7 @@ class Exchange final : public gw_exchange {
   void send_answer();
   void send_local();
   void send_stream();
+  void send_upgrade();
   void send_head();
   void send_client(std::string_view data);
   void after_response_pipe(BodyPipe::State state);
@@ -253,7 +258,7 @@ class Exchange final : public gw_exchange {
   std::uint32_t response_from_ = 0;       // filters below this one see the answer
   bool head_sent_ = false;
   bool answer_begun_ = false;  // filters saw its head
-  bool bodyless_ = false;      // HEAD, 204, 304: bytes are dropped
+  bool bodyless_ = false;      // HEAD, 204, 205, 304: bytes are dropped
   bool client_blocked_ = false;
   std::uint64_t response_body_bytes_ = 0;
 };

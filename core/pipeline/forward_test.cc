@@ -360,6 +360,28 @@ TEST(Forward, StaleConnectionIsRepeatedOnceWithoutTheRouter) {
 
 // ---- Bodies through filters
 
+TEST(Forward, BodyThatCannotBeReadOnIsAnsweredThroughTheFilters) {
+  World world;
+  world.start(2);
+  FakeTransaction& client = world.request(kPost);
+  world.call().connects();
+  client.body_arrives("so far", false);
+  world.take_events();
+  EXPECT_TRUE(client.body_fails(413));
+  EXPECT_EQ(world.take_events(),
+            "r:outcome b:response a:response r:complete b:complete a:complete");
+  EXPECT_EQ(client.status, 413);
+  EXPECT_TRUE(client.finished);
+  EXPECT_TRUE(world.call().cancelled);
+  EXPECT_EQ(world.a.outcome.status, 413u);
+  EXPECT_EQ(world.a.error_code, "PAYLOAD_TOO_LARGE");
+
+  FakeTransaction& late = world.request(kPost);
+  world.call().connects();
+  world.call().answers_head(200);
+  EXPECT_FALSE(late.body_fails(400));  // nothing can be answered any more
+}
+
 TEST(Forward, BodyFiltersHoldTheRequest) {
   World world;
   gw_waker waker{};

@@ -21,6 +21,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "http/transaction.h"
+#include "http/tunnel.h"
 #include "http/upstream.h"
 #include "pipeline/chain.h"
 #include "pipeline/dispatcher.h"
@@ -205,6 +206,7 @@ class FakeTransaction final : public http::Transaction {
     die(), detached = true;
     return std::make_unique<FakeDetached>(stream);
   }
+  void tunnel(http::TunnelEnd&) override { die(), tunnelled = true; }
   bool head_sent() const override { return status != 0; }
 
   // The client's doings.
@@ -214,6 +216,7 @@ class FakeTransaction final : public http::Transaction {
     sink_->on_body(copy, last);
   }
   void becomes_writable() { blocked = false, sink_->on_writable(); }
+  bool body_fails(std::uint16_t how) { return sink_->on_body_failed(how); }
   void leaves() {
     sink_->on_aborted();
     die();
@@ -226,7 +229,8 @@ class FakeTransaction final : public http::Transaction {
   }
 
   bool quiet = false;  // keeps no record
-  bool reading = false, finished = false, aborted = false, detached = false, blocked = false;
+  bool reading = false, finished = false, aborted = false, detached = false, tunnelled = false;
+  bool blocked = false;
   int status = 0;
   http::Framing framing = http::Framing::kNone;
   std::uint64_t content_length = 0, body_limit = 0;
@@ -252,6 +256,12 @@ class FakeTransaction final : public http::Transaction {
   bool dead_ = false;
 };
 
+class FakeTunnelEnd final : public http::TunnelEnd {
+  net::Stream& tunnel_stream() override { std::abort(); }
+  void tunnel_starts(http::Tunnel&) override {}
+  void tunnel_over(bool) override {}
+};
+
 // One upstream call; the record outlives it.
 class FakeCall final : public http::UpstreamCall {
  public:
@@ -268,6 +278,12 @@ class FakeCall final : public http::UpstreamCall {
   void cancel() override {
     EXPECT_FALSE(over);
     over = cancelled = true;
+  }
+  http::TunnelEnd& upgrade() override {
+    EXPECT_FALSE(over);
+    over = upgraded = true;
+    static FakeTunnelEnd end;
+    return end;
   }
 
   // The upstream's doings.
@@ -305,7 +321,7 @@ class FakeCall final : public http::UpstreamCall {
   std::vector<std::pair<std::string, std::string>> fields;
   std::string body;
   bool connected = false, blocked = false, body_finished = false, paused = false;
-  bool over = false, cancelled = false;
+  bool over = false, cancelled = false, upgraded = false;
   http::UpstreamSink* sink = nullptr;
   base::Arena* arena = nullptr;
   std::unique_ptr<http::ResponseHead> head;

@@ -24,6 +24,8 @@ http::ServerSettings server_settings(std::shared_ptr<const config::GatewayConfig
   to.limits.idle_timeout_ms = from.idle_timeout_ms;
   to.limits.body_idle_timeout_ms = from.body_idle_timeout_ms;
   to.limits.write_timeout_ms = from.write_timeout_ms;
+  to.limits.half_closed_timeout_ms = from.half_closed_timeout_ms;
+  to.limits.tunnel_idle_timeout_ms = from.websocket_idle_timeout_ms;
   to.limits.max_fields = from.max_header_count;
   to.limits.max_header_bytes = from.max_header_bytes;
   to.limits.max_target_bytes = from.max_target_bytes;

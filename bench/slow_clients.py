@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What slow clients cost the others: thousands that send a head or a body byte by byte, and good traffic beside them.
+
+Reports the latency of good traffic without and with them, and the gateway's memory per hostile connection and per byte
+that they sent. Aims: p99 under twice as long, under 100 bytes held for a byte sent.
+
+    bench/slow_clients.py [--clients 10000] [--requests 5000] [--build build/release]
+"""
+
+import argparse
+import multiprocessing
+import os
+import pathlib
+import resource
+import select
+import socket
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "support"))
+
+HEAD = b"GET / HTTP/1.1\r\nHost: shop\r\nUser-Agent: slow\r\nX-Filler: "
+BODY = b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 100000\r\n\r\n"
+CONFIG = """
+[server]
+listen = ["127.0.0.1:0"]
+max_connections = 30000
+header_timeout = "5m"
+body_idle_timeout = "5m"
+[[plugin]]
+name = "echo"
+file = "echo.so"
+[[pipeline]]
+filters = ["echo"]
+"""
+
+
+def attack(port, clients, pipe):
+    """A process of its own: opens its clients, then drips bytes until told to stop; tells how many it sent."""
+    sent, lines = 0, []
+    for number in range(clients):
+        line = socket.create_connection(("127.0.0.1", port))
+        data = HEAD if number % 2 else BODY
+        line.sendall(data)
+        line.setblocking(False)
+        sent += len(data)
+        lines.append(line)
+    pipe.send(sent)
+    at = 0
+    while not pipe.poll(0.005):
+        for line in lines[at:at + 20]:  # 4000 bytes a second, each in a packet of its own
+            try:
+                sent += line.send(b"x")
+            except OSError:
+                pass
+        at = (at + 20) % len(lines)
+    pipe.send(sent)
+
+
+def latencies(port, requests):
+    taken = []
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(requests):
+            began = time.perf_counter()
+            line.sendall(b"GET /good HTTP/1.1\r\nHost: shop\r\n\r\n")
+            got = b""
+            while b"}" not in got:
+                got += line.recv(65536)
+            taken.append(time.perf_counter() - began)
+            select.select([], [], [], 0.0005)
+    taken.sort()
+    return taken[len(taken) // 2] * 1e6, taken[len(taken) * 99 // 100] * 1e6
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/smaps_rollup") as lines:
+        return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=10000)
+    parser.add_argument("--requests", type=int, default=5000)
+    parser.add_argument("--build", default=None)
+    wanted = parser.parse_args()
+    if wanted.build:
+        os.environ["GW_BUILD"] = str(pathlib.Path(wanted.build).resolve())
+    import harness
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    clients = min(wanted.clients, hard - 200)
+    with harness.scratch() as folder:
+        config = folder / "gateway.toml"
+        config.write_text(CONFIG)
+        gateway = harness.Gateway(config, cwd=folder)
+        try:
+            latencies(gateway.port, wanted.requests // 5)  # warm
+            before = resident(gateway.child.pid)
+            alone = latencies(gateway.port, wanted.requests)
+            ours, theirs = multiprocessing.Pipe()
+            attacker = multiprocessing.Process(target=attack, args=(gateway.port, clients, theirs))
+            attacker.start()
+            ours.recv()
+            beside = latencies(gateway.port, wanted.requests)
+            held = resident(gateway.child.pid) - before
+            ours.send("stop")
+            sent = ours.recv()
+            attacker.join()
+        finally:
+            gateway.kill()
+    print(f"good traffic alone:            p50 {alone[0]:.0f} us, p99 {alone[1]:.0f} us")
+    print(f"beside {clients} slow clients: p50 {beside[0]:.0f} us, p99 {beside[1]:.0f} us ({beside[1] / alone[1]:.2f} times)")
+    print(f"memory: {held / clients:.0f} bytes a connection, {held / sent:.1f} for each of {sent} bytes sent")
+
+
+if __name__ == "__main__":
+    main()

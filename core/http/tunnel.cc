@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/tunnel.h"
+
+#include <algorithm>
+
+namespace gw::http {
+
+void Tunnel::start(TunnelEnd& client, TunnelEnd& service, const TunnelLimits& limits,
+                   HttpMetrics& metrics) {
+  auto* tunnel = new Tunnel(client, service, limits, metrics);
+  client.tunnel_starts(*tunnel);
+  service.tunnel_starts(*tunnel);
+}
+
+Tunnel::Tunnel(TunnelEnd& client, TunnelEnd& service, const TunnelLimits& limits,
+               HttpMetrics& metrics)
+    : ends_{&client, &service},
+      limits_(limits),
+      metrics_(metrics),
+      moved_ms_(client.tunnel_stream().loop().now_ms()) {
+  metrics_.tunnels.add();
+  metrics_.tunnels_open.add();
+  taken_ms_[kClient] = taken_ms_[kService] = moved_ms_;
+  start_timer();
+}
+
+Tunnel::~Tunnel() {
+  metrics_.tunnels_open.subtract();
+}
+
+void Tunnel::on_data(Side from, std::string_view data) {
+  moved_ms_ = stream(from).loop().now_ms();
+  if (from == kService) metrics_.bytes_sent.add(data.size());
+  if (!stream(other(from)).write(data)) stream(from).stop_reading();
+}
+
+void Tunnel::on_end(Side from) {
+  ended_[from] = true;
+  stream(other(from)).end_output();
+  stop_when_drained();
+}
+
+void Tunnel::on_drained(Side to) {
+  if (!ended_[other(to)]) stream(other(to)).start_reading();
+  stop_when_drained();
+}
+
+void Tunnel::on_queued(Side to) {
+  taken_ms_[to] = stream(to).loop().now_ms();
+  start_timer();
+}
+
+// Closing a socket would drop what waits for it.
+void Tunnel::stop_when_drained() {
+  if (!ended_[kClient] || !ended_[kService]) return;
+  bool waits = false;
+  for (const Side side : {kClient, kService}) {
+    if (!stream(side).blocked()) continue;
+    stream(side).tell_when_drained();
+    waits = true;
+  }
+  if (!waits) stop(false);
+}
+
+void Tunnel::stop(bool reset) {
+  for (TunnelEnd* end : ends_) end->tunnel_over(reset);
+  delete this;
+}
+
+void Tunnel::start_timer() {
+  const std::uint64_t now = stream(kClient).loop().now_ms();
+  std::uint64_t due = moved_ms_ + limits_.idle_timeout_ms;
+  for (const Side side : {kClient, kService}) {
+    if (stream(side).blocked()) due = std::min(due, taken_ms_[side] + limits_.write_timeout_ms);
+  }
+  timer_.start(
+      stream(kClient).loop(), static_cast<std::uint32_t>(due - std::min(due, now)), 0,
+      [](void* self) { static_cast<Tunnel*>(self)->timer_fired(); }, this);
+}
+
+void Tunnel::timer_fired() {
+  const std::uint64_t now = stream(kClient).loop().now_ms();
+  bool over = now - moved_ms_ >= limits_.idle_timeout_ms;
+  for (const Side side : {kClient, kService}) {
+    if (!stream(side).blocked()) continue;
+    if (stream(side).took_some()) taken_ms_[side] = now;
+    over = over || now - taken_ms_[side] >= limits_.write_timeout_ms;
+  }
+  if (!over) return start_timer();
+  metrics_.tunnels_timed_out.add();
+  stop(true);
+}
+
+}  // namespace gw::http

@@ -1,0 +1,689 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP/1.1 as it lies on the wire: bytes of a client and of a service, and what each of them sees of the other."""
+
+import contextlib
+import json
+import pathlib
+import select
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import harness  # noqa: E402
+import raw  # noqa: E402
+
+CONFIG = """
+[server]
+listen = ["127.0.0.1:0"]
+workers = 1
+log_level = "debug"
+response_headers = []
+{server}
+[[plugin]]
+name = "router"
+file = "router_eureka.so"
+[plugin.config]
+eureka_urls = []
+fetch = false
+register = false
+routes = [{{ id = "service", uri = "http://127.0.0.1:{port}", predicates = ["Path=/**"] }}]
+{plugins}
+[[pipeline]]
+match = {{ path = "/**" }}
+filters = [{filters}"router"]
+"""
+GET = b"GET /x HTTP/1.1\r\nHost: shop\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+UPGRADE = (b"GET /chat HTTP/1.1\r\nHost: shop\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+           b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+SWITCH = (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
+          b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
+
+
+class Case(unittest.TestCase):
+    server, plugins, filters = "", "", ""  # a class's own configuration
+
+    def setUp(self):
+        scratch = harness.scratch()
+        self.folder = scratch.__enter__()
+        self.addCleanup(scratch.__exit__, None, None, None)
+        self.origin = raw.Origin()
+        self.addCleanup(self.origin.stop)
+        config = self.folder / "gateway.toml"
+        config.write_text(CONFIG.format(server=self.server, plugins=self.plugins, filters=self.filters,
+                                        port=self.origin.port))
+        self.gateway = harness.Gateway(config, cwd=self.folder)
+        self.addCleanup(self.gateway.kill)
+        self.addCleanup(self.gateway.stop)  # when all connections of the test are closed
+
+    def client(self, data=b"", receive_buffer=None):
+        line = raw.connect(self.gateway.port, receive_buffer)
+        self.addCleanup(line.close)
+        return line.send(data)
+
+    def service(self):
+        line = self.origin.accept()
+        self.addCleanup(line.close)
+        return line
+
+    def joined(self):
+        """A client and a service in a WebSocket connection."""
+        client = self.client(UPGRADE)
+        service = self.service()
+        service.head()
+        service.send(SWITCH)
+        self.assertEqual(client.head().status, 101)
+        return client, service
+
+
+class Requests(Case):
+    server = 'max_body_bytes = "1KiB"\n'
+
+    def test_refused(self):
+        """The service never sees them; the connection ends."""
+        host = b"Host: shop\r\n"
+        table = {
+            b"BREW / HTTP/1.1\r\n" + host: 501,
+            b"PROPFIND / HTTP/1.1\r\n" + host: 501,
+            b"TRACE / HTTP/1.1\r\n" + host + b"Max-Forwards: 0\r\n": 501,
+            b"CONNECT shop:443 HTTP/1.1\r\n" + host: 501,
+            b"DESCRIBE / HTTP/1.1\r\n" + host: 400,
+            b"GET / HTTP/1.2\r\n" + host: 505,
+            b"GET / HTTP/3.0\r\n" + host: 505,
+            b"GET / HTTP/2.0\r\n" + host: 400,
+            b"GET / HTTP/0.9\r\n" + host: 400,
+            b"GET /\r\n": 400,
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n": 400,
+            b"\x16\x03\x01\x02\x00\x01\x00\x01": 400,
+            b"OPTIONS / HTTP/1.1\r\n" + host + b"Max-Forwards: x\r\n": 400,
+            b"OPTIONS / HTTP/1.1\r\n" + host + b"Max-Forwards: 1, 2\r\n": 400,
+            b"POST / HTTP/1.1\r\n" + host + b"Expect: 200-ok\r\n": 417,
+            b"POST / HTTP/1.1\r\n" + host + b"Content-Length: 1025\r\n": 413,
+        }
+        for data, status in table.items():
+            with self.subTest(request=data[:40]):
+                client = self.client(data + b"\r\n")
+                head, body = client.answer()
+                self.assertEqual(head.status, status)
+                self.assertEqual(head.all("Via"), [])  # it is the gateway's own
+                self.assertIn(b'"success":false', body)
+                if status != 413:  # a body that is not sent leaves the connection open for a while
+                    self.assertEqual(client.rest(), b"")
+
+    def test_max_forwards(self):
+        client = self.client(b"OPTIONS /x HTTP/1.1\r\nHost: shop\r\nMax-Forwards: 0\r\n\r\n")
+        head, body = client.answer()
+        self.assertEqual((head.status, body), (200, b""))
+        self.assertEqual(head.get("Allow"), "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+        client.send(b"OPTIONS /x HTTP/1.1\r\nHost: shop\r\nMax-Forwards: 10\r\n\r\n")
+        service = self.service()
+        seen = service.head()
+        self.assertEqual((seen.start, seen.all("Max-Forwards")), ("OPTIONS /x HTTP/1.1", ["9"]))
+        service.send(OK)
+        self.assertEqual(client.answer()[1], b"ok")
+        client.send(GET[:-2] + b"Max-Forwards: 0\r\n\r\n")  # says nothing about other methods
+        self.assertEqual(service.head().all("Max-Forwards"), ["0"])
+        service.send(OK)
+        self.assertEqual(client.answer()[1], b"ok")
+
+    def test_chunks(self):
+        """What a service sees of a chunked body: the bytes, in chunks of the gateway's own, without trailers."""
+        post = b"POST /x HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n"
+        good = {b"5\r\nhello\r\n0\r\n\r\n": b"hello", b'5;a=b;c="\\"d"\r\nhello\r\n0;x\r\n\r\n': b"hello",
+                b"0\r\n\r\n": b"", b"0000000005\r\nhello\r\n0\r\nX-User-Id: root\r\n\r\n": b"hello"}
+        for data, body in good.items():
+            with self.subTest(data):
+                client = self.client(post + data)
+                service = self.service()
+                seen = service.head()
+                self.assertEqual(seen.all("Transfer-Encoding") + seen.all("Content-Length"), ["chunked"])
+                self.assertEqual(seen.all("X-User-Id") + seen.all("Trailer"), [])
+                self.assertEqual(service.chunks(), body)
+                service.send(OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")).close()
+                self.assertEqual(client.answer()[1], b"ok")
+        bad = {b"5 \r\nhello\r\n0\r\n\r\n": 400, b"-5\r\nhello\r\n": 400, b"0x5\r\nhello\r\n": 400,
+               b"5\nhello\n0\n\n": 400, b"5\r\nhelloX\r\n0\r\n\r\n": 400, b"\r\n": 400,
+               b"00000000000000005\r\nhello\r\n": 400, b"ffffffffffffffff\r\nx": 413, b"401\r\n" + b"x" * 1025: 413,
+               b"5;" + b"a" * 5000 + b"\r\nhello\r\n0\r\n\r\n": 400,
+               b"0\r\nbad name: x\r\n\r\n": 400, b"0\r\nX: " + b"a" * 9000 + b"\r\n\r\n": 400}
+        for data, status in bad.items():
+            with self.subTest(data[:20]):
+                client = self.client(post + data)
+                service = self.service()
+                service.head()
+                head, _ = client.answer()
+                self.assertEqual(head.status, status)
+                self.assertEqual(head.get("Connection"), "close")
+                service.rest()
+                self.assertIsNotNone(service.ended)
+
+    def test_expect_100_continue(self):
+        post = b"POST /x HTTP/1.1\r\nHost: shop\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+        client = self.client(post)
+        service = self.service()
+        seen = service.head()
+        self.assertEqual(seen.all("Expect"), [])  # the gateway's own business
+        self.assertEqual(client.head().status, 100)
+        client.send(b"hello")
+        self.assertEqual(service.exactly(5), b"hello")
+        service.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+                     b"HTTP/1.1 103 Early Hints\r\nLink: </b>\r\nContent-Length: 3\r\n\r\n" + OK)
+        self.assertEqual([client.head().all("Link") for _ in range(2)], [["</a>"], ["</b>"]])
+        self.assertEqual(client.answer()[1], b"ok")
+        # Too large: no 100, the answer at once.
+        client = self.client(post.replace(b"5", b"5000"))
+        self.assertEqual(client.head().status, 413)
+
+    def test_forwarded(self):
+        forged = (b"X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Real-IP: 1.2.3.4\r\n"
+                  b"X-Forwarded-Port: 443\r\nX-Forwarded-Prefix: /p\r\nForwarded: for=1.2.3.4\r\nX-Request-Id: abc\r\n"
+                  b"Via: 1.0 before\r\n")
+        self.client(b"GET /x HTTP/1.1\r\nHost: shop:8080\r\n" + forged + b"\r\n")
+        seen = self.service().head()
+        self.assertEqual([seen.all(name) for name in FORWARDED],
+                         [["127.0.0.1"], ["http"], ["shop:8080"], ["8080"], [], [], [], ["1.0 before", "1.1 gateway"]])
+        self.assertRegex(seen.get("X-Request-Id"), "^[0-9a-f]{32}$")
+
+
+FORWARDED = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix",
+             "X-Real-IP", "Forwarded", "Via")
+
+
+class Trusted(Case):
+    server = 'trusted_proxies = ["127.0.0.1"]\n'
+
+    def test_forwarded(self):
+        said = (b"X-Forwarded-For: 1.2.3.4, 5.6.7.8\r\nX-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https\r\n"
+                b"X-Forwarded-Host: shop.example\r\nX-Real-IP: 1.2.3.4\r\nX-Forwarded-Prefix: /p\r\nForwarded: for=1.2.3.4\r\n"
+                b"X-Request-Id: abc\r\n")
+        self.client(b"GET /x HTTP/1.1\r\nHost: shop\r\n" + said + b"\r\n")
+        seen = self.service().head()
+        self.assertEqual([seen.all(name) for name in FORWARDED],
+                         [["1.2.3.4, 5.6.7.8, 9.9.9.9, 127.0.0.1"], ["https"], ["shop.example"], ["443"], ["/p"],
+                          ["1.2.3.4"], [], ["1.1 gateway"]])
+        self.assertEqual(seen.all("X-Request-Id"), ["abc"])
+        self.client(b"GET /x HTTP/1.1\r\nHost: shop\r\nX-Request-Id: a b\r\n\r\n")
+        self.assertRegex(self.service().head().get("X-Request-Id"), "^[0-9a-f]{32}$")
+
+
+class Answers(Case):
+    server = 'half_closed_timeout = "500ms"\n'
+
+    def relay(self, answer, request=GET, close=False):
+        """The client's line after that answer, and the service's."""
+        client = self.client(request)
+        service = self.service()
+        service.head()
+        service.send(answer)
+        if close:
+            service.close()
+        return client, service
+
+    def serves_on(self, client, service):
+        """The next request comes over the same connection to the service, if `service`, else over a new one."""
+        client.send(GET)
+        if service is None:
+            service = self.service()
+        service.head()
+        service.send(OK)
+        self.assertEqual(client.answer()[1], b"ok")
+        service.close()
+
+    def test_taken(self):
+        """status, body as the client sees it, framing fields, and whether the service's connection serves on."""
+        chunked = b"Transfer-Encoding: chunked\r\n\r\n"
+        table = [
+            (b"200 OK\r\nContent-Length: 2\r\n\r\nok", 200, b"ok", ("2", None), True),
+            (b"200 OK\r\n" + chunked + b'2;x="y"\r\nok\r\n0\r\nX-Trailer: x\r\n\r\n', 200, b"ok", (None, "chunked"), True),
+            (b"204 No Content\r\n\r\n", 204, b"", (None, None), True),
+            (b"204 No Content\r\nContent-Length: 0\r\n\r\n", 204, b"", (None, None), True),
+            (b"204 No Content\r\nContent-Length: 2\r\n\r\n", 204, b"", (None, None), False),
+            (b"204 No Content\r\n" + chunked, 204, b"", (None, None), False),
+            (b"204 No Content\r\n" + chunked + b"0\r\n\r\n", 204, b"", (None, None), False),
+            (b"205 Reset Content\r\nContent-Length: 2\r\n\r\nno", 205, b"", ("0", None), True),
+            (b"205 Reset Content\r\n" + chunked + b"2\r\nno\r\n0\r\n\r\n", 205, b"", ("0", None), True),
+            (b"304 Not Modified\r\nContent-Length: 100\r\n\r\n", 304, b"", ("100", None), True),
+            (b"200 OK\r\nContent-Length: 2\r\n\r\noksurplus", 200, b"ok", ("2", None), False),
+            (b"200 OK\r\nContent-Length: 2\r\n\r\nok" + b"HTTP/1.1 " + OK, 200, b"ok", ("2", None), False),
+            (b"200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok", 200, b"ok", ("2", None), False),
+            (b"200 \r\nContent-Length: 2\r\n\r\nok", 200, b"ok", ("2", None), True),
+            (b"102 Processing\r\nContent-Length: 5\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", 102, None, (None, None), True),
+        ]
+        for answer, status, body, framing, reused in table:
+            with self.subTest(answer[:70]):
+                client, service = self.relay(b"HTTP/1.1 " + answer)
+                head, got = client.answer()
+                self.assertEqual(head.status, status)
+                self.assertEqual((head.get("Content-Length"), head.get("Transfer-Encoding")), framing)
+                self.assertEqual(head.all("X-Trailer"), [])
+                if status < 200:
+                    head, got = client.answer()
+                self.assertEqual(head.all("Via"), ["1.1 gateway"])
+                if body is not None:
+                    self.assertEqual(got, body)
+                self.serves_on(client, service if reused else None)
+
+    def test_until_close(self):
+        for version in (b"1.0", b"1.1"):
+            client, _ = self.relay(b"HTTP/" + version + b" 200 OK\r\n\r\nall of it", close=True)
+            head, body = client.answer()
+            self.assertEqual((head.get("Transfer-Encoding"), body), ("chunked", b"all of it"))
+            self.assertEqual(head.all("Via"), [version.decode() + " gateway"])
+            self.serves_on(client, None)
+        client, _ = self.relay(b"HTTP/1.1 200 OK\r\n\r\nall of it", b"GET /x HTTP/1.0\r\nHost: shop\r\n\r\n", close=True)
+        head = client.head()
+        self.assertEqual((head.get("Transfer-Encoding"), head.get("Connection")), (None, "close"))
+        self.assertEqual(client.rest(), b"all of it")
+
+    def test_head(self):
+        for answer, framing in ((b"Content-Length: 9", ("9", None)), (b"Transfer-Encoding: chunked", (None, None)),
+                                (b"X: y", (None, None))):
+            with self.subTest(answer):
+                client, service = self.relay(b"HTTP/1.1 200 OK\r\n" + answer + b"\r\n\r\n", GET.replace(b"GET", b"HEAD"))
+                head = client.head()
+                self.assertEqual((head.get("Content-Length"), head.get("Transfer-Encoding")), framing)
+                self.serves_on(client, service)
+
+    def test_bad_answers_are_502(self):
+        table = [
+            b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n",
+            b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"HTTP/2.0 200 OK\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", b"HTTP/1.1 999 X\r\n\r\n",
+            b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", b"HTTP/1.1 200 OK\r\nA: b\x00\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nA: " + b"x" * 40000 + b"\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 17,
+        ]
+        for answer in table:
+            with self.subTest(answer[:60]):
+                client, service = self.relay(answer)
+                head, body = client.answer()
+                while head.status == 103:
+                    head, body = client.answer()
+                self.assertEqual((head.status, head.all("Via")), (502, []))
+                service.rest()
+                self.assertIsNotNone(service.ended)
+                self.serves_on(client, None)
+
+    def test_answers_that_break_off(self):
+        """The client must not take them for whole."""
+        table = [(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok", True),
+                 (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n", True),
+                 (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\nzz\r\n", False),
+                 (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", False)]
+        for answer, close in table:
+            with self.subTest(answer[30:]):
+                client, service = self.relay(answer, close=close)
+                got = client.rest()
+                self.assertTrue(got.startswith(b"HTTP/1.1 200") or got.startswith(b"HTTP/1.1 502"), got)
+                self.assertFalse(got.endswith(b"0\r\n\r\n"), got)
+
+    def test_early_answer(self):
+        post = b"POST /x HTTP/1.1\r\nHost: shop\r\nContent-Length: 1000000\r\n\r\n"
+        client = self.client(post + b"x" * 1000)
+        service = self.service()
+        service.head()
+        service.exactly(1000)
+        service.send(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno")
+        head, body = client.answer()
+        self.assertEqual((head.status, body, head.get("Connection")), (413, b"no", "close"))
+        service.rest()
+        self.assertIsNotNone(service.ended)  # never used again
+
+    def test_pipelined_and_half_closed(self):
+        client = self.client(b"".join(GET.replace(b"/x", b"/%d" % i) for i in range(3))).end_output()
+        service = self.service()
+        for number in range(3):
+            self.assertEqual(service.head().start, f"GET /{number} HTTP/1.1")
+            service.send(OK)
+            self.assertEqual(client.answer()[1], b"ok")
+        self.assertEqual(client.rest(), b"")
+
+    def test_half_closed_with_a_body(self):
+        client = self.client(b"POST /x HTTP/1.1\r\nHost: shop\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200000).end_output()
+        service = self.service()
+        service.head()
+        service.skip(200000)
+        service.send(OK)
+        self.assertEqual(client.answer()[1], b"ok")
+        # Not all of the body: nobody waits.
+        self.client(b"POST /x HTTP/1.1\r\nHost: shop\r\nContent-Length: 3\r\n\r\nx").end_output()
+        service.head()
+        self.assertEqual(service.rest()[-1:], b"x")
+
+    def test_half_closed_is_waited_for_within_bounds(self):
+        client = self.client(GET).end_output()
+        service = self.service()
+        service.head()
+        service.rest()  # the gateway gave up
+        self.assertEqual(client.rest(), b"")
+
+    def test_client_that_leaves_with_a_request_pending(self):
+        client = self.client(GET + GET)
+        service = self.service()
+        service.head()
+        client.reset()
+        service.rest()  # the service's work is called off
+        self.assertIsNotNone(service.ended)
+
+    def test_event_stream_is_not_held_back(self):
+        client, service = self.relay(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        self.assertEqual(client.head().get("Transfer-Encoding"), "chunked")
+        for number in range(20):
+            service.send(b"data: %d\n\n" % number)
+            client.until(b"data: %d\n\n" % number)
+        client.end_output()  # an event stream has no end to wait for
+        service.rest()
+        self.assertIsNotNone(service.ended)
+        client, service = self.relay(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        client.head()
+        client.reset()
+        service.rest()
+
+    def test_stale_connections(self):
+        """A request on a connection that had died is repeated if that cannot do anything twice."""
+        post = b"POST /x HTTP/1.1\r\nHost: shop\r\nContent-Length: 2\r\n\r\nhi"
+        put = post.replace(b"POST", b"PUT")
+        for request, repeated in ((GET, True), (put, False), (post, False), (post.replace(b"2\r\n\r\nhi", b"0\r\n\r\n"), False),
+                                  (GET.replace(b"GET", b"DELETE"), True)):
+            with self.subTest(request[:6]):
+                client, service = self.relay(OK)
+                self.assertEqual(client.answer()[1], b"ok")
+                client.send(request)
+                service.head()
+                if request.endswith(b"hi"):
+                    service.exactly(2)
+                service.reset()
+                if repeated:
+                    service = self.service()
+                    service.head()
+                    service.send(OK)
+                    self.assertEqual(client.answer()[1], b"ok")
+                    service.close()
+                else:
+                    self.assertEqual(client.answer()[0].status, 502)
+
+
+METRICS = '''
+[[plugin]]
+name = "metrics"
+file = "metrics.so"
+'''
+
+
+class Times(Case):
+    server = ('header_timeout = "400ms"\nbody_idle_timeout = "400ms"\nidle_timeout = "400ms"\nwrite_timeout = "400ms"\n'
+              'response_timeout = "400ms"\nupstream_body_idle_timeout = "400ms"\n'
+              'max_upstream_connections_per_endpoint = 1\nmax_upstream_waiting_per_endpoint = 1\n')
+    plugins, filters = METRICS, '"metrics", '
+
+    def counted(self, name, value):
+        def probe():
+            text = self.gateway.request("GET", "/actuator/prometheus").body.decode()
+            return f"{name} {value}" in text.splitlines()
+        harness.wait_for(f"{name} {value}", probe)
+
+    def test_head(self):
+        client = self.client()
+        began = time.monotonic()
+        with contextlib.suppress(OSError):  # byte after byte does not buy time
+            for byte in GET[:-2] + b"X: " + b"y" * 1000:
+                client.send(bytes([byte]))
+                if client.socket in select.select([client.socket], [], [], 0.05)[0]:
+                    break
+        self.assertGreaterEqual(time.monotonic() - began, 0.39)
+        self.assertEqual(client.answer()[0].status, 408)
+        client.rest()
+        self.counted('gateway_requests_ended_total{reason="timed_out"}', 1)
+        self.gateway.wait_log("ended a request of 127.0.0.1: 408, too slow a head")
+
+    def test_body(self):
+        client = self.client(b"POST /x HTTP/1.1\r\nHost: shop\r\nContent-Length: 10\r\n\r\nx")
+        service = self.service()
+        service.head()
+        head, body = client.answer()
+        self.assertEqual((head.status, json.loads(body)["error"]["code"]), (408, "REQUEST_TIMEOUT"))
+        service.rest()
+        client.rest()
+        self.counted('gateway_requests_ended_total{reason="timed_out"}', 1)
+        self.gateway.wait_log("ended a request of 127.0.0.1: 408, too slow a body")
+
+    def test_idle_connection(self):
+        client = self.client(GET)
+        service = self.service()
+        service.head()
+        service.send(OK)
+        self.assertEqual(client.answer()[1], b"ok")
+        self.assertEqual(client.rest(), b"")
+
+    def test_service_that_does_not_answer(self):
+        client = self.client(GET)
+        service = self.service()
+        service.head()
+        head, body = client.answer()
+        self.assertEqual((head.status, json.loads(body)["error"]["code"]), (504, "EXTERNAL_API_TIMEOUT"))
+        self.counted("gateway_upstream_failures_total", 1)
+        self.gateway.wait_log("it did not answer in time")
+
+    def test_answer_that_stalls(self):
+        client = self.client(GET)
+        service = self.service()
+        service.head()
+        service.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok")
+        self.assertEqual(client.head().status, 200)
+        self.assertEqual(client.rest(), b"ok")
+        self.counted("gateway_answers_broken_total", 1)
+
+    def test_client_that_does_not_read(self):
+        client = self.client(GET, receive_buffer=4096)
+        service = self.service()
+        service.head()
+        service.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
+        with self.assertRaises(OSError):
+            while True:
+                service.socket.send(b"x" * 65536)
+        self.counted('gateway_requests_ended_total{reason="timed_out"}', 1)
+        self.gateway.wait_log("it does not read its answer")
+        client.rest()
+        self.assertEqual(client.ended, "reset")
+
+    def test_overloaded_service(self):
+        clients = [self.client(GET) for _ in range(3)]  # one is served, one waits
+        service = self.service()
+        service.head()
+        ready = select.select([client.socket for client in clients], [], [], harness.DEADLINE_S)[0]
+        refused = [client for client in clients if client.socket in ready]
+        self.assertEqual(len(refused), 1)
+        head, _ = refused[0].answer()
+        self.assertEqual((head.status, head.get("Retry-After")), (503, "1"))
+        self.gateway.wait_log("too many requests wait for it")
+
+
+class WebSocket(Case):
+    def test_upgrade_and_bytes_both_ways(self):
+        client = self.client(UPGRADE)
+        service = self.service()
+        seen = service.head()
+        self.assertEqual(seen.all("Upgrade"), ["websocket"])
+        self.assertEqual(seen.all("Connection"), ["Upgrade"])
+        self.assertEqual(seen.all("Sec-WebSocket-Key"), ["dGhlIHNhbXBsZSBub25jZQ=="])
+        service.send(SWITCH + b"\x81\x05hello")  # bytes right behind the head
+        head = client.head()
+        self.assertEqual((head.status, head.all("Upgrade"), head.all("Connection")), (101, ["websocket"], ["Upgrade"]))
+        self.assertEqual(head.all("Sec-WebSocket-Accept"), ["s3pPLMBiTxaQ9kYGzzhZRbK+xOo="])
+        self.assertEqual(head.all("Content-Length") + head.all("Transfer-Encoding"), [])
+        self.assertEqual(client.exactly(7), b"\x81\x05hello")
+        for number in range(100):
+            client.send(b"GET /%d HTTP/1.1\r\n\r\n" % number)
+            service.until(b"GET /%d HTTP/1.1\r\n\r\n" % number)
+            service.send(b"\x00\xff%d" % number)
+            client.until(b"\x00\xff%d" % number)
+        service.close()
+        self.assertEqual(client.rest(), b"")
+
+    def test_early_bytes_follow_the_handshake(self):
+        client = self.client(UPGRADE + b"early")
+        service = self.service()
+        service.head()
+        client.send(b" and more")
+        service.send(SWITCH)
+        self.assertEqual(service.exactly(14), b"early and more")
+        self.assertEqual(client.head().status, 101)
+
+    def test_ends_are_passed_on(self):
+        client, service = self.joined()
+        client.send(b"bye").end_output()
+        self.assertEqual(service.rest(), b"bye")
+        self.assertEqual(service.ended, "closed")
+        service.send(b"x" * 300000).end_output()
+        self.assertEqual(len(client.rest()), 300000)
+        self.assertEqual(client.ended, "closed")
+
+    def test_reset_is_passed_on(self):
+        client, service = self.joined()
+        service.reset()
+        client.rest()
+        client, service = self.joined()
+        client.reset()
+        service.rest()
+        self.assertIsNotNone(service.ended)
+
+    def test_other_protocols_are_not_passed_on(self):
+        table = {
+            "h2c": (b"h2c", b"Upgrade, HTTP2-Settings", b"HTTP2-Settings: AAMAAABkAAQAAP__\r\n"),
+            "two": (b"websocket, h2c", b"Upgrade", b""),
+            "tls": (b"TLS/1.0", b"Upgrade", b""),
+            "not nominated": (b"websocket", b"keep-alive", b""),
+            "key nominated": (b"websocket", b"Upgrade, Sec-WebSocket-Key", b""),
+            "version nominated": (b"websocket", b"Upgrade, Sec-WebSocket-Version", b""),
+            "a body": (b"websocket", b"Upgrade", b"Content-Length: 2\r\n"),
+            "two lines": (b"websocket\r\nUpgrade: h2c", b"Upgrade", b""),
+        }
+        for what, (protocol, connection, more) in table.items():
+            with self.subTest(what):
+                request = (UPGRADE[:-2] + more + b"\r\n").replace(
+                    b"Upgrade: websocket", b"Upgrade: " + protocol).replace(
+                    b"Connection: keep-alive, Upgrade", b"Connection: " + connection)
+                client = self.client(request + (b"ab" if b"Content-Length" in more else b""))
+                service = self.service()
+                seen = service.head()
+                self.assertEqual(seen.all("Upgrade") + seen.all("Connection") + seen.all("HTTP2-Settings"), [])
+                service.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+                self.assertEqual(client.answer()[0].status, 200)
+        client = self.client(UPGRADE.replace(b"GET", b"POST"))
+        self.assertEqual(self.service().head().all("Upgrade"), [])
+
+    def test_what_services_answer(self):
+        refused = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
+        wrong = SWITCH.replace(b"Upgrade: WebSocket", b"Upgrade: h2c")
+        silent = SWITCH.replace(b"Connection: Upgrade\r\n", b"")
+        table = [(UPGRADE, refused, 403), (UPGRADE, OK, 200), (UPGRADE, wrong, 502), (UPGRADE, silent, 502),
+                 (GET, SWITCH, 502)]
+        for request, answer, status in table:
+            with self.subTest(answer=answer, request=request[:8]):
+                client = self.client(request)
+                service = self.service()
+                service.head()
+                service.send(answer)
+                self.assertEqual(client.answer()[0].status, status)
+                # The client's connection is one of HTTP still.
+                client.send(b"GET /actuator-not HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")
+                if status == 502:
+                    service.rest()
+                    service = self.service()
+                service.head()
+                service.send(OK)
+                self.assertEqual(client.answer()[1], b"ok")
+                service.close()
+
+    def test_backpressure_both_ways(self):
+        megabyte = b"m" * (1 << 20)
+        for forward in (True, False):
+            client, service = self.joined()
+            writer, reader = (client, service) if forward else (service, client)
+            sent = 0
+            writer.socket.settimeout(1)
+            try:  # until the sockets and the gateway's bound are full
+                while sent < 256 << 20:
+                    sent += writer.socket.send(megabyte)
+            except TimeoutError:
+                pass
+            self.assertLess(sent, 64 << 20)
+            writer.socket.settimeout(harness.DEADLINE_S)
+            reader.send(b"still there?")  # the other direction flows all the while
+            self.assertEqual(writer.exactly(12), b"still there?")
+            reader.skip(sent)
+            writer.close()
+            reader.rest()
+
+    def test_metrics_and_pooled_connections(self):
+        client, service = self.joined()
+        another = self.client(GET)  # a WebSocket's connection is in no pool
+        other = self.service()
+        other.head()
+        other.send(OK)
+        self.assertEqual(another.answer()[1], b"ok")
+        client.close()
+        service.rest()
+
+
+class WebSocketTimes(Case):
+    server = 'websocket_idle_timeout = "400ms"\nwrite_timeout = "400ms"\ndrain_timeout = "1s"\n'
+
+    def test_idle_connection_is_closed(self):
+        client, service = self.joined()
+        for _ in range(4):  # whoever talks is not idle
+            client.send(b"a")
+            self.assertEqual(service.exactly(1), b"a")
+            self.wait_idle(client, 0.2)
+        client.rest()
+        service.rest()
+
+    def wait_idle(self, line, seconds):
+        line.socket.settimeout(seconds)
+        with self.assertRaises(TimeoutError):
+            line.socket.recv(1)
+        line.socket.settimeout(harness.DEADLINE_S)
+
+    def test_a_side_that_does_not_read_is_cut_off(self):
+        client, service = self.joined()
+        with self.assertRaises(OSError):
+            while True:
+                service.socket.send(b"m" * (1 << 20))
+        client.rest()
+
+    def test_stop_ends_it(self):
+        client, service = self.joined()
+        self.gateway.stop()
+        client.rest()
+        service.rest()
+
+
+class WebSocketFilters(Case):
+    plugins, filters = METRICS, '"metrics", '
+
+    def scrape(self, name):
+        text = self.gateway.request("GET", "/actuator/prometheus").body.decode()
+        return [line for line in text.splitlines() if line.startswith(name)]
+
+    def test_its_exchange_is_over_when_the_connection_begins(self):
+        client, service = self.joined()
+        client.send(b"x")
+        service.exactly(1)
+        harness.wait_for("the gauge", lambda: "gateway_websockets 1" in self.scrape("gateway_websockets"))
+        self.assertIn("gateway_exchanges 0", self.scrape("gateway_exchanges"))
+        self.assertTrue(any('status="101"' in line for line in self.scrape("http_server_requests_seconds_count")))
+        self.assertTrue(self.gateway.reload())  # it stays open over a reload, and keeps nothing of the old generation
+        harness.wait_for("the old generation's end", lambda: self.scrape("gateway_generations_retiring ")
+                         == ["gateway_generations_retiring 0"])
+        client.send(b"y")
+        self.assertEqual(service.exactly(1), b"y")
+        client.close()
+        service.rest()
+        service.close()
+        harness.wait_for("its end", lambda: "gateway_websockets 0" in self.scrape("gateway_websockets"))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
