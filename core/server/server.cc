@@ -83,8 +83,12 @@ class Server {
     host_.worker_count = config_->server.workers;
     const auto settings = shared_settings();
     for (std::uint32_t i = 0; i < host_.worker_count; ++i) {
-      workers_.push_back(
-          std::make_unique<Worker>(Worker::Environment{clock_, count_, log_}, *config_, settings));
+      workers_.push_back(std::make_unique<Worker>(
+          Worker::Environment{clock_, count_, log_,
+                              [this, i](std::string_view instance, std::string_view what) {
+                                count_misuse(registry_, i, instance, what);
+                              }},
+          *config_, settings));
       host_.seats.push_back(std::make_unique<plugin_host::Seat>());
       workers_.back()->take_seat(*host_.seats.back());
     }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "base/clock.h"
@@ -31,6 +32,7 @@ class Worker {
     const base::Clock& clock;
     http::ConnectionCount& count;
     base::Log log;
+    std::function<void(std::string_view instance, std::string_view what)> on_misuse = {};
   };
   Worker(const Environment& environment, const config::GatewayConfig& config,
          std::shared_ptr<const http::ServerSettings> settings);
