@@ -171,6 +171,7 @@ class Pool final : public UpstreamPool {
   UpstreamCall* start(const UpstreamTarget& target, const RequestHead& head, base::Arena& arena,
                       UpstreamSink& sink) override;
   void close_idle() override;
+  void set_limits(const UpstreamLimits& limits) override { limits_ = limits; }
 
  private:
   friend class PoolCall;

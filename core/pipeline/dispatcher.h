@@ -65,6 +65,8 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
   ~Dispatcher() override;
 
   void on_request(http::Transaction& transaction) override;
+  // For exchanges and streams from now on; max_pauses stays.
+  void set_options(const DispatcherOptions& options) { options_ = options; }
 
   // New requests use `next` from now on. The old generation lives until its last exchange is gone
   // and then tells (WorkerGeneration::on_retired). Null: nothing matches, every request is 404.

@@ -204,8 +204,9 @@ class Server {
       config_ = next;
       log_.set_level(config_->server.log_level);
       for (auto& worker : workers_)
-        worker->loop().post(
-            [&worker, settings = shared_settings()] { worker->set_settings(settings); });
+        worker->loop().post([&worker, settings = shared_settings(), next] {
+          worker->set_settings(settings, *next);
+        });
       reloaded(std::nullopt);
     });
   }

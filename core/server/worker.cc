@@ -54,7 +54,10 @@ base::Status Worker::listen(int fd, const http::ListenerInfo& listener) {
   return connections_.add_listener(fd, listener);
 }
 
-void Worker::set_settings(std::shared_ptr<const http::ServerSettings> settings) {
+void Worker::set_settings(std::shared_ptr<const http::ServerSettings> settings,
+                          const config::GatewayConfig& config) {
+  dispatcher_.set_options(dispatcher_options(config.server));
+  upstream_->set_limits(upstream_limits(config));
   connections_.set_settings(std::move(settings));
 }
 

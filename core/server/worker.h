@@ -54,7 +54,8 @@ class Worker {
   // [worker] Owns the descriptor.
   base::Status listen(int fd, const http::ListenerInfo& listener);
   // [worker] For what comes after.
-  void set_settings(std::shared_ptr<const http::ServerSettings> settings);
+  void set_settings(std::shared_ptr<const http::ServerSettings> settings,
+                    const config::GatewayConfig& config);
   // [worker] No new connections; `done` once, when none is left, at the latest a moment after the
   // deadline. May be asked again for another deadline, with no `done`.
   void drain(std::uint32_t deadline_ms, std::function<void()> done);
