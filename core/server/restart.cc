@@ -45,6 +45,7 @@ constexpr std::string_view kFollowed[] = {
     "underscore_headers",
     "upstream_body_idle_timeout",
     "upstream_idle_timeout",
+    "watch_files",
     "write_timeout",
 };
 

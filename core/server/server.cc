@@ -21,6 +21,7 @@
 #include "server/commands.h"
 #include "server/core_metrics.h"
 #include "server/descriptors.h"
+#include "server/file_watch.h"
 #include "server/http_settings.h"
 #include "server/preflight.h"
 #include "server/restart.h"
@@ -119,6 +120,7 @@ class Server {
     generations_->activate(std::move(blueprint), [this](base::Result<std::uint64_t> number) {
       if (!number) return fail(number.error());
       metrics_->reloaded(true);
+      watch_files();
       listen();
     });
   }
@@ -148,6 +150,24 @@ class Server {
       log_.info("gateway", "listening on " + (scheme + sockets_[i]->address()));
     }
     log_.info("gateway", "serving");
+  }
+
+  // The files of the active configuration, if it wants that.
+  void watch_files() {
+    if (!config_->server.watch_files) return file_watch_.reset();
+    std::vector<std::filesystem::path> files = {path_};
+    for (const config::PluginConfig& plugin : config_->plugins)
+      if (auto file = plugin_host::plugin_file(*config_, plugin.file))
+        files.push_back(std::move(*file));
+    // The same watch goes on: it knows of changes that came while the reload was under way.
+    if (file_watch_ && file_watch_->files() == files) return;
+    auto watch = FileWatch::start(main_, std::move(files), [this] {
+      log_.info("gateway", "files have changed");
+      reload();
+    });
+    file_watch_.reset();
+    if (!watch) return log_.warn("gateway", "files are not watched: " + watch.error());
+    file_watch_ = std::move(*watch);
   }
 
   // One reload at a time; asked for during one, another follows it.
@@ -203,6 +223,7 @@ class Server {
       if (!number) return reloaded(Reason{number.error()});
       config_ = next;
       log_.set_level(config_->server.log_level);
+      watch_files();
       for (auto& worker : workers_)
         worker->loop().post([&worker, settings = shared_settings(), next] {
           worker->set_settings(settings, *next);
@@ -267,6 +288,7 @@ class Server {
     watchdog_.reset();
     metrics_.reset();
     preflight_.reset();
+    file_watch_.reset();
     hangup_.reset();
     ends_.clear();
     for (auto& worker : workers_) worker->join();
@@ -292,6 +314,7 @@ class Server {
   std::optional<Watchdog> watchdog_;
   std::optional<CoreMetrics> metrics_;
   std::unique_ptr<Preflight> preflight_;
+  std::unique_ptr<FileWatch> file_watch_;
   std::unique_ptr<net::SignalWatch> hangup_;
   std::vector<std::unique_ptr<net::SignalWatch>> ends_;
   std::size_t connections_left_ = 0;

@@ -219,6 +219,19 @@ fail = "{fail}"
             self.assertNotIn("held for", shop.gateway.log())
             shop.gateway.stop()
 
+    def test_watched_files(self):
+        with harness.scratch() as folder:
+            shop = Shop(self, folder, "watch_files = true\n")
+            for build, tag in (("a", "2"), ("b", "2"), ("a", "2"), ("a", "3")):
+                seen = len(shop.gateway.lines)
+                shop.write(build, tag)
+                shop.gateway.wait_log("reload done", after=seen)
+                self.assertTrue(shop.gateway.request("GET", "/").body.startswith(f"{build}:{tag} ".encode()))
+            seen = len(shop.gateway.lines)
+            shop.write("a", "4", "nonsense")
+            shop.gateway.wait_log("reload refused", after=seen)
+            shop.gateway.stop()
+
     def test_settings_of_the_server(self):
         """Limits are taken over by a reload; what is fixed at start refuses it."""
         with harness.scratch() as folder:
