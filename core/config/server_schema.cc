@@ -149,6 +149,7 @@ void add_process_keys(Schema& out) {
   keys.push_back(duration("start_timeout", "30s"));
   keys.push_back(duration("drain_timeout", "30s", 0));
   keys.push_back(bounded("watchdog_ms", Type::kInteger, node(100), 1, 60000));
+  keys.push_back(key("watch_files", Type::kBoolean, node(false)));
   keys.push_back(one_of("log_level", "info", {"debug", "info", "warn", "error"}));
   keys.push_back(bounded("max_metric_series", Type::kInteger, node(10000), 100, 1000000));
 }
@@ -287,6 +288,7 @@ ServerConfig read_server(const settings::CheckedTable& server, const LoadOptions
   out.start_timeout_ms = number("start_timeout");
   out.drain_timeout_ms = number("drain_timeout");
   out.watchdog_ms = number("watchdog_ms");
+  out.watch_files = server.boolean("watch_files");
   out.max_metric_series = number("max_metric_series");
   out.trusted_proxies = read_networks(server);
   out.underscore_headers = server.string("underscore_headers") == "refuse"

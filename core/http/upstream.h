@@ -99,6 +99,8 @@ class UpstreamPool {
                               base::Arena& arena, UpstreamSink& sink) = 0;
   // Closes idle connections; those in use close when their call is over.
   virtual void close_idle() = 0;
+  // For what begins from now on.
+  virtual void set_limits(const UpstreamLimits&) {}
 };
 
 struct HttpMetrics;

@@ -185,6 +185,7 @@ class Pool final : public UpstreamPool {
   UpstreamCall* start(const UpstreamTarget& target, const RequestHead& head, base::Arena& arena,
                       UpstreamSink& sink) override;
   void close_idle() override;
+  void set_limits(const UpstreamLimits& limits) override { limits_ = limits; }
 
   // Made at its first use; null: not an address.
   PoolEndpoint* endpoint(std::string_view address);

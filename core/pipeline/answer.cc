@@ -30,6 +30,8 @@ bool is_final(std::uint32_t status) {
 // Answering is for the phases before an answer leaves. A request's body filter may come too late,
 // which is nobody's fault.
 bool Exchange::may_reply() {
+  if (call_.replied)
+    dispatcher_.misused(call_.use, kMisuseAnswer, "answers an exchange a second time");
   switch (call_.phase) {
     case Phase::kRequestHead:
     case Phase::kChoose:
@@ -285,7 +287,7 @@ void Exchange::after_response_pipe(BodyPipe::State state) {
   switch (state) {
     case BodyPipe::State::kMisused:
       if (response_pipe_.misuse() != nullptr)
-        misuse(filter(response_pipe_.step()).use, response_pipe_.misuse());
+        misuse(filter(response_pipe_.step()).use, kMisuseBody, response_pipe_.misuse());
       return abort();
     case BodyPipe::State::kReplied:
       return abort();

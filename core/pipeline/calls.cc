@@ -13,12 +13,21 @@ namespace gw::pipeline {
 // ---- Calling plugins
 
 void Exchange::enter(Phase phase, std::uint32_t step, PartUse* use) {
+  static constexpr const char* kNames[] = {"",
+                                           "on_request_head",
+                                           "on_request_body",
+                                           "choose",
+                                           "on_response_head",
+                                           "on_response_body",
+                                           "on_complete or outcome"};
   call_ = Call{phase, step, use};
   dispatcher_.running_.store(use, std::memory_order_relaxed);
+  base::thread_note = {use->label.c_str(), kNames[static_cast<int>(phase)]};
 }
 
 Verdict Exchange::leave(gw_verdict verdict) {
   dispatcher_.running_.store(nullptr, std::memory_order_relaxed);
+  base::thread_note = {};
   const Verdict judged = judge(verdict);
   // A pause is only for who waits.
   if (judged != Verdict::kPause && call_.paused != nullptr)
@@ -30,34 +39,37 @@ Verdict Exchange::leave(gw_verdict verdict) {
 Verdict Exchange::judge(gw_verdict verdict) {
   switch (verdict) {
     case GW_CONTINUE:
-      if (call_.replied) return misuse(call_.use, "answered, but did not return GW_REPLIED");
+      if (call_.replied)
+        return misuse(call_.use, kMisuseVerdict, "answered, but did not return GW_REPLIED");
       return Verdict::kContinue;
     case GW_PAUSE:
-      if (call_.replied) return misuse(call_.use, "answered, but returned GW_PAUSE");
-      if (call_.paused == nullptr) return misuse(call_.use, "returned GW_PAUSE without a pause");
+      if (call_.replied)
+        return misuse(call_.use, kMisuseVerdict, "answered, but returned GW_PAUSE");
+      if (call_.paused == nullptr)
+        return misuse(call_.use, kMisuseVerdict, "returned GW_PAUSE without a pause");
       return Verdict::kPause;
     case GW_REPLIED:
       if (!call_.replied && !call_.too_late)
-        return misuse(call_.use, "returned GW_REPLIED without an answer");
+        return misuse(call_.use, kMisuseVerdict, "returned GW_REPLIED without an answer");
       return Verdict::kReplied;
     default:
-      return misuse(call_.use, "returned an unknown verdict");
+      return misuse(call_.use, kMisuseVerdict, "returned an unknown verdict");
   }
 }
 
-Verdict Exchange::misuse(PartUse* use, const char* what) {
-  ++use->misuses;
-  dispatcher_.metrics_.misuses.add();
-  if (dispatcher_.misuse_log_.allows(now_ns()))
-    dispatcher_.misuse_log_.write(dispatcher_.environment_.log, base::LogLevel::kError,
-                                  "plugin instance \"" + use->instance + "\" " + what +
-                                      ": the exchange fails (" + std::string(request().method) +
-                                      " " + std::string(request().path) + ")");
-#ifdef GW_DEBUG_ABI
-  dispatcher_.environment_.log.flush();
-  GW_CHECK(!"a plugin broke the ABI");
-#endif
+Verdict Exchange::misuse(PartUse* use, std::string_view kind, const std::string& what) {
+  dispatcher_.misused(use, kind,
+                      what + ": the exchange fails (" + std::string(request().method) + " " +
+                          std::string(request().path) + ")");
   return Verdict::kMisuse;
+}
+
+bool Exchange::live(const char* call) {
+  if (transaction_ != nullptr) return true;
+  auto* use = const_cast<PartUse*>(dispatcher_.running());  // its worker's thread: here
+  dispatcher_.misused(use, kMisuseExchange,
+                      std::string("calls ") + call + " on an exchange that is over");
+  return false;
 }
 
 // ---- Pauses

@@ -41,6 +41,7 @@ class Count {
 // part; outlives every chain that names it and every stream that it opened. Its worker's thread.
 struct PartUse {
   std::string instance;  // name in the configuration, for the log
+  std::string label;     // "queue (waiting_queue 0.1.0)", for a crash
   Count exchanges;       // called for, on_complete not yet made
   Count streams;         // open streams that this part owns
   Count misuses;         // times it broke the ABI, counted since the part was made

@@ -25,6 +25,7 @@ Dispatcher::Dispatcher(const Environment& environment, const DispatcherOptions& 
 Dispatcher::~Dispatcher() {
   GW_CHECK(open_exchanges() == 0);
   GW_CHECK(open_streams() == 0);
+  for (gw_stream* stream : graves_) delete stream;
   environment_.scheduler.set_work(nullptr);
 }
 
@@ -87,7 +88,28 @@ void Dispatcher::on_posted() {
   wakes_->on_posted();
 }
 
+void Dispatcher::misused(PartUse* use, std::string_view what, const std::string& words) {
+  const char* noted = base::thread_note.who;
+  const std::string who = use != nullptr ? use->instance : noted != nullptr ? noted : "unknown";
+  if (use != nullptr) ++use->misuses;
+  metrics_.misuses.add();
+  if (environment_.on_misuse) environment_.on_misuse(who, what);
+  if (misuse_log_.allows(environment_.clock.monotonic_ns()))
+    misuse_log_.write(environment_.log, base::LogLevel::kError,
+                      "plugin instance \"" + who + "\" " + words);
+#ifdef GW_DEBUG_ABI
+  environment_.log.flush();
+  GW_CHECK(!"a plugin broke the ABI");
+#endif
+}
+
 // ---- Streams
+
+void Dispatcher::bury(gw_stream* stream) {
+  if (graves_.size() < kGraves) return graves_.push_back(stream);
+  delete std::exchange(graves_[next_grave_], stream);
+  next_grave_ = (next_grave_ + 1) % kGraves;
+}
 
 void Dispatcher::drain_streams(const PartUse* use) {
   // An owner may end any of its streams meanwhile: next_stream_ then moves on.

@@ -7,12 +7,14 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread_note.h"
 #include "http/transaction.h"
 #include "http/upstream.h"
 #include "pipeline/chain.h"
@@ -27,6 +29,13 @@ namespace gw::pipeline {
 
 class Exchange;
 class WakeTable;
+
+// What a plugin did wrong.
+constexpr std::string_view kMisuseVerdict = "verdict";        // the exchange fails
+constexpr std::string_view kMisuseBody = "body";              // likewise
+constexpr std::string_view kMisuseAnswer = "second_answer";   // refused, the first one stands
+constexpr std::string_view kMisuseExchange = "old_exchange";  // refused: it is over
+constexpr std::string_view kMisuseStream = "old_stream";      // likewise
 
 struct DispatcherOptions {
   std::uint32_t connect_timeout_ms = 5000;    // where a router's endpoint names none
@@ -49,11 +58,15 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
     const base::Clock& clock;
     Scheduler& scheduler;
     base::Log log;
+    // Counts a breach of the ABI: by whom, in one word of `kMisuse...`. May be empty.
+    std::function<void(std::string_view instance, std::string_view what)> on_misuse = {};
   };
   explicit Dispatcher(const Environment& environment, const DispatcherOptions& options = {});
   ~Dispatcher() override;
 
   void on_request(http::Transaction& transaction) override;
+  // For exchanges and streams from now on; max_pauses stays.
+  void set_options(const DispatcherOptions& options) { options_ = options; }
 
   // New requests use `next` from now on. The old generation lives until its last exchange is gone
   // and then tells (WorkerGeneration::on_retired). Null: nothing matches, every request is 404.
@@ -80,6 +93,22 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
   // through while that worker is known to be stuck in it.
   const PartUse* running() const { return running_.load(std::memory_order_relaxed); }
 
+  // While it lives the worker runs that part's code, in the function named.
+  class Running {
+   public:
+    Running(Dispatcher& dispatcher, const PartUse* use, const char* where)
+        : running_(dispatcher.running_), note_(use->label.c_str(), where) {
+      running_.store(use, std::memory_order_relaxed);
+    }
+    ~Running() { running_.store(nullptr, std::memory_order_relaxed); }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+
+   private:
+    std::atomic<const PartUse*>& running_;
+    base::NotedCall note_;
+  };
+
  private:
   friend class Exchange;
   friend struct ::gw_stream;
@@ -92,6 +121,9 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
   void give_exchange(Exchange* exchange);
   void release_generation(WorkerGeneration* generation);
   void stream_ready(const PartUse& use);
+  // Null: nobody knows who it was.
+  void misused(PartUse* use, std::string_view what, const std::string& words);
+  void bury(gw_stream* stream);
 
   Environment environment_;
   DispatcherOptions options_;
@@ -105,6 +137,10 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
   gw_stream* streams_ = nullptr;      // open ones, linked
   gw_stream* next_stream_ = nullptr;  // of a walk under way
   StreamMoves moves_;
+  // Streams that are over, the last few: a plugin that goes on with one meets no other's memory.
+  static constexpr std::size_t kGraves = 128;
+  std::vector<gw_stream*> graves_;
+  std::size_t next_grave_ = 0;
   std::atomic<const PartUse*> running_{nullptr};
 };
 

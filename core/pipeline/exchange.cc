@@ -123,7 +123,7 @@ void Exchange::run_request_pipe(BodyPipe::State state) {
   switch (state) {
     case BodyPipe::State::kMisused:
       if (request_pipe_.misuse() != nullptr)
-        misuse(filter(request_pipe_.step()).use, request_pipe_.misuse());
+        misuse(filter(request_pipe_.step()).use, kMisuseBody, request_pipe_.misuse());
       if (answer_begun_) return abort();
       return answer_error(request_pipe_.step(), 500, "INTERNAL_SERVER_ERROR");
     case BodyPipe::State::kReplied:

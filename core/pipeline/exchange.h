@@ -55,6 +55,8 @@ class Exchange final : public gw_exchange {
   AttributeValues& attributes() { return attributes_; }
   const TextSource* texts() const { return generation_ ? generation_->texts.get() : nullptr; }
   Dispatcher& dispatcher() { return dispatcher_; }
+  // False, and counted: the exchange that this was is over.
+  bool live(const char* call);
   bool request_head_open() const;
   bool response_head_open() const { return response_ != nullptr && !head_sent_; }
   gw_status set_target(std::string_view path, std::string_view query);
@@ -137,7 +139,7 @@ class Exchange final : public gw_exchange {
   void enter(Phase phase, std::uint32_t step, PartUse* use);
   Verdict leave(gw_verdict verdict);
   Verdict judge(gw_verdict verdict);
-  Verdict misuse(PartUse* use, const char* what);
+  Verdict misuse(PartUse* use, std::string_view kind, const std::string& what);
   static void pause_ended(void* user, Pause& pause, bool deadline);
   void resume(FilterPause& pause, bool deadline);
   Verdict call_resume(const FilterPause& pause);

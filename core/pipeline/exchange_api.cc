@@ -39,6 +39,12 @@ bool head_open(Exchange& exchange, std::int32_t message) {
 }
 
 void request(gw_exchange* exchange, gw_request* out) {
+  if (!self(exchange).live("request")) {  // zeroed: views into nothing
+    const std::uint32_t size = out->struct_size;
+    std::memset(out, 0, std::min<std::size_t>(size, sizeof *out));
+    out->struct_size = size;
+    return;
+  }
   const http::RequestHead& head = self(exchange).request();
   gw_request all{};
   all.struct_size = out->struct_size;
@@ -51,10 +57,12 @@ void request(gw_exchange* exchange, gw_request* out) {
 }
 
 gw_status set_target(gw_exchange* exchange, gw_str path, gw_str query) {
+  if (!self(exchange).live("set_target")) return GW_GONE;
   return self(exchange).set_target(view(path), view(query));
 }
 
 gw_status header_at(gw_exchange* exchange, std::int32_t message, std::uint32_t i, gw_header* out) {
+  if (!self(exchange).live("header_at")) return GW_GONE;
   const http::FieldList* list = fields(self(exchange), message);
   if (list == nullptr || i >= list->size()) return GW_NOT_FOUND;
   *out = {str((*list)[i].name), str((*list)[i].value)};
@@ -63,6 +71,7 @@ gw_status header_at(gw_exchange* exchange, std::int32_t message, std::uint32_t i
 
 gw_status header_get(gw_exchange* exchange, std::int32_t message, gw_str name, std::uint32_t nth,
                      gw_str* out) {
+  if (!self(exchange).live("header_get")) return GW_GONE;
   const http::FieldList* list = fields(self(exchange), message);
   const http::Field* field = list == nullptr ? nullptr : list->find(view(name), nth);
   if (field == nullptr) return GW_NOT_FOUND;
@@ -73,6 +82,7 @@ gw_status header_get(gw_exchange* exchange, std::int32_t message, gw_str name, s
 gw_status put_header(gw_exchange* handle, std::int32_t message, gw_str name, gw_str value,
                      bool replace) {
   Exchange& exchange = self(handle);
+  if (!exchange.live("header_set")) return GW_GONE;
   http::FieldList* list = fields(exchange, message);
   if (list == nullptr || !head_open(exchange, message)) return GW_WRONG_STATE;
   if (!http::is_field_name(view(name)) || http::is_framing_name(view(name)) ||
@@ -96,21 +106,25 @@ gw_status header_add(gw_exchange* exchange, std::int32_t message, gw_str name, g
 }
 
 gw_status header_remove(gw_exchange* exchange, std::int32_t message, gw_str name) {
+  if (!self(exchange).live("header_remove")) return GW_GONE;
   http::FieldList* list = fields(self(exchange), message);
   if (list == nullptr || !head_open(self(exchange), message)) return GW_WRONG_STATE;
   return list->remove(view(name)) > 0 ? GW_OK : GW_NOT_FOUND;
 }
 
 std::uint32_t status(gw_exchange* exchange) {
+  if (!self(exchange).live("status")) return 0;
   const http::ResponseHead* head = self(exchange).response();
   return head == nullptr ? 0 : head->status;
 }
 
 gw_status set_status(gw_exchange* exchange, std::uint32_t value) {
+  if (!self(exchange).live("set_status")) return GW_GONE;
   return self(exchange).set_status(value);
 }
 
 void* alloc(gw_exchange* exchange, std::uint64_t size) {
+  if (!self(exchange).live("alloc")) return nullptr;
   if (size > kMostAlloc) return nullptr;
   void* memory = self(exchange).arena().try_allocate(size);
   if (memory != nullptr) std::memset(memory, 0, size);
@@ -119,6 +133,7 @@ void* alloc(gw_exchange* exchange, std::uint64_t size) {
 
 gw_status pause(gw_exchange* exchange, std::uint32_t timeout_ms, std::int32_t at_deadline,
                 gw_waker* out) {
+  if (!self(exchange).live("pause")) return GW_GONE;
   return self(exchange).pause(timeout_ms, at_deadline, *out);
 }
 
@@ -128,11 +143,13 @@ void wake(gw_waker waker) {
 
 gw_status reply(gw_exchange* exchange, std::uint32_t code, const gw_header* headers,
                 std::uint32_t header_count, gw_str body) {
+  if (!self(exchange).live("reply")) return GW_GONE;
   return self(exchange).reply(code, headers, header_count, view(body));
 }
 
 gw_status fail(gw_exchange* exchange, std::uint32_t http_status, gw_str code, gw_str message,
                const gw_header* headers, std::uint32_t header_count) {
+  if (!self(exchange).live("fail")) return GW_GONE;
   return self(exchange).fail(http_status, view(code), view(message), headers, header_count);
 }
 
@@ -156,6 +173,7 @@ std::string_view provided(Exchange& exchange, std::uint32_t attribute) {
 }
 
 gw_status get_attribute(gw_exchange* exchange, std::uint32_t attribute, gw_str* out) {
+  if (!self(exchange).live("get")) return GW_GONE;
   std::string_view value = self(exchange).attributes().get(attribute);
   if (value.data() == nullptr) value = provided(self(exchange), attribute);
   if (value.data() == nullptr) return GW_NOT_FOUND;
@@ -164,6 +182,7 @@ gw_status get_attribute(gw_exchange* exchange, std::uint32_t attribute, gw_str* 
 }
 
 gw_status set_attribute(gw_exchange* exchange, std::uint32_t attribute, gw_str value) {
+  if (!self(exchange).live("set")) return GW_GONE;
   if (attribute == 0 || attribute > kMostAttributes) return GW_INVALID;
   if (value.len > AttributeValues::kMostBytes) return GW_LIMIT;
   return self(exchange).attributes().set(self(exchange).arena(), attribute, view(value)) ? GW_OK
@@ -171,6 +190,7 @@ gw_status set_attribute(gw_exchange* exchange, std::uint32_t attribute, gw_str v
 }
 
 gw_str text(gw_exchange* exchange, const char* key, gw_str fallback) {
+  if (!self(exchange).live("text")) return fallback;
   const TextSource* texts = self(exchange).texts();
   if (texts == nullptr) return fallback;
   const http::Field* language = self(exchange).request().fields.find("Accept-Language");

@@ -65,7 +65,7 @@ bool Exchange::choose(const gw_attempt* previous) {
   Verdict verdict = leave(router.api.choose(router.part, this, slot(step), previous, &endpoint_));
   if (verdict == Verdict::kContinue &&
       (endpoint_.address.len == 0 || endpoint_.address.len > kMostAddressBytes))
-    verdict = misuse(router.use, "chose an endpoint without an address");
+    verdict = misuse(router.use, kMisuseVerdict, "chose an endpoint without an address");
   if (verdict == Verdict::kContinue) return true;
   if (verdict == Verdict::kReplied) {
     answer_local(step);

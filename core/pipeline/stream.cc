@@ -27,13 +27,27 @@ gw_stream::gw_stream(gw::pipeline::Dispatcher& dispatcher, gw::pipeline::PartUse
   if (next_ != nullptr) next_->previous_ = this;
 }
 
-gw_stream::~gw_stream() {
+// The memory stays for a while, so that a plugin that goes on with the handle is found out.
+void gw_stream::retire() {
   if (dispatcher_.next_stream_ == this) dispatcher_.next_stream_ = next_;
   dispatcher_.moves_.skip(this);
   (previous_ == nullptr ? dispatcher_.streams_ : previous_->next_) = next_;
   if (next_ != nullptr) next_->previous_ = previous_;
   dispatcher_.metrics_.streams_open.subtract();
   leave_part();
+  socket_.reset();
+  pending_.reset();
+  over_ = true;
+  dispatcher_.bury(this);
+}
+
+// For calls on a stream that its owner was told of, or told us, is over.
+bool gw_stream::over(const char* call) {
+  if (!over_) return false;
+  auto* use = const_cast<gw::pipeline::PartUse*>(dispatcher_.running());  // this thread's
+  dispatcher_.misused(use, gw::pipeline::kMisuseStream,
+                      std::string("calls ") + call + " on a stream that is over");
+  return true;
 }
 
 void gw_stream::leave_part() {
@@ -41,7 +55,7 @@ void gw_stream::leave_part() {
 }
 
 bool gw_stream::move(const gw::pipeline::StreamMove& move, std::string& blob) {
-  std::atomic<const gw::pipeline::PartUse*>& running = dispatcher_.running_;
+  using Running = gw::pipeline::Dispatcher::Running;
   const gw_sink sink = {sizeof(gw_sink), 0, &blob, [](void* user, gw_str data) -> gw_status {
                           auto& all = *static_cast<std::string*>(user);
                           if (data.len > gw::pipeline::StreamMoves::kMaxBlobBytes - all.size())
@@ -50,19 +64,24 @@ bool gw_stream::move(const gw::pipeline::StreamMove& move, std::string& blob) {
                           return GW_OK;
                         }};
   refused_by_ = move.to.use;
-  running.store(move.from.use, std::memory_order_relaxed);
-  gw_status status = move.from.api->export_stream(move.from.part, owner_, &sink);
+  gw_status status;
+  {
+    const Running running(dispatcher_, move.from.use, "export_stream");
+    status = move.from.api->export_stream(move.from.part, owner_, &sink);
+  }
   const gw_stream_events* events = nullptr;
   void* owner = nullptr;
   if (status == GW_OK) {
-    running.store(move.to.use, std::memory_order_relaxed);
+    const Running running(dispatcher_, move.to.use, "adopt_stream");
     status = move.to.api->adopt_stream(move.to.part, this, move.from.api->format,
                                        {blob.data(), blob.size()}, &events, &owner);
   }
   const bool adopted = status == GW_OK && events != nullptr;
   if (adopted) {
-    running.store(move.from.use, std::memory_order_relaxed);
-    move.from.api->stream_moved(move.from.part, owner_);
+    {
+      const Running running(dispatcher_, move.from.use, "stream_moved");
+      move.from.api->stream_moved(move.from.part, owner_);
+    }
     ++move.to.use->streams;
     leave_part();
     use_ = move.to.use;
@@ -70,7 +89,6 @@ bool gw_stream::move(const gw::pipeline::StreamMove& move, std::string& blob) {
     owner_ = owner;
     refused_by_ = nullptr;
   }
-  running.store(nullptr, std::memory_order_relaxed);
   return adopted;
 }
 
@@ -87,14 +105,12 @@ void gw_stream::flow() {
   if (!flush_pending()) return;
   if (ended_) {
     socket_->end();
-    delete this;
+    retire();
     return;
   }
   if (!std::exchange(refused_, false) || !GW_HAS(events_, on_writable)) return;
-  std::atomic<const gw::pipeline::PartUse*>& running = dispatcher_.running_;
-  running.store(use_, std::memory_order_relaxed);
+  const gw::pipeline::Dispatcher::Running running(dispatcher_, use_, "on_writable");
   events_->on_writable(owner_);  // may end, and so destroy, this stream
-  running.store(nullptr, std::memory_order_relaxed);
 }
 
 // False: not all was taken, or the peer is gone and on_closed follows.
@@ -114,18 +130,17 @@ bool gw_stream::flush_pending() {
 void gw_stream::close(int reason) {
   const gw_stream_events* events = ended_ ? nullptr : events_;
   void* owner = owner_;
-  const gw::pipeline::PartUse* use = use_;
-  std::atomic<const gw::pipeline::PartUse*>& running = dispatcher_.running_;
   // The owner's part must not count as idle before the owner has heard.
   if (GW_HAS(events, on_closed)) {
-    running.store(use, std::memory_order_relaxed);
+    const gw::pipeline::Dispatcher::Running running(dispatcher_, use_, "on_closed");
+    over_ = true;
     events->on_closed(owner, reason);
-    running.store(nullptr, std::memory_order_relaxed);
   }
-  delete this;
+  retire();
 }
 
 gw_status gw_stream::write(std::string_view data) {
+  if (over("write")) return GW_GONE;
   if (ended_) return GW_WRONG_STATE;
   if (data.empty()) return GW_OK;
   if (socket_ == nullptr) {
@@ -157,21 +172,19 @@ gw_status gw_stream::write(std::string_view data) {
 }
 
 void gw_stream::end() {
-  if (ended_) return;
+  if (over("end") || ended_) return;
   if (socket_ == nullptr || pending_ != nullptr) {
     ended_ = true;  // goes when what was written has gone
     return;
   }
   socket_->end();
-  delete this;
+  retire();
 }
 
 void gw_stream::drain() {
   if (ended_ || !GW_HAS(events_, on_drain)) return;
-  dispatcher_.running_.store(use_, std::memory_order_relaxed);
-  std::atomic<const gw::pipeline::PartUse*>& running = dispatcher_.running_;
+  const gw::pipeline::Dispatcher::Running running(dispatcher_, use_, "on_drain");
   events_->on_drain(owner_);
-  running.store(nullptr, std::memory_order_relaxed);
 }
 
 void gw_stream::stop() {

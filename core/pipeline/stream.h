@@ -19,7 +19,8 @@ namespace gw::pipeline {
 class Dispatcher;
 }
 
-// The ABI's handle. Made by `begin_stream`, destroys itself when it is over. Its worker's thread.
+// The ABI's handle. Made by `begin_stream`; when it is over it gives itself to the dispatcher. Its
+// worker's thread.
 struct gw_stream {
   gw_stream(gw::pipeline::Dispatcher& dispatcher, gw::pipeline::PartUse& use,
             const gw_stream_events* events, void* owner);
@@ -52,7 +53,10 @@ struct gw_stream {
   static void on_drain(void* user);
   static const gw::http::DetachedStream::Events kEvents;
 
-  ~gw_stream();
+  friend class gw::pipeline::Dispatcher;  // deletes
+  ~gw_stream() = default;
+  void retire();
+  bool over(const char* call);
   void leave_part();
   bool flush_pending();
   void flow();
@@ -66,6 +70,7 @@ struct gw_stream {
   gw_stream* next_ = nullptr;                         // in the dispatcher's list
   gw_stream* previous_ = nullptr;
   const gw::pipeline::PartUse* refused_by_ = nullptr;  // only to be compared
+  bool over_ = false;
   bool ended_ = false;    // by its owner, before the socket could take it
   bool refused_ = false;  // a write gave GW_LIMIT: on_writable is owed
 };

@@ -28,8 +28,9 @@ std::string_view view_of(gw_str text) {
 gw_context::gw_context(gw::plugin_host::Host& its_host, std::string its_name)
     : host(its_host),
       name(std::move(its_name)),
+      label(name),
       listeners(its_host.listeners),
-      posts(std::make_shared<gw::plugin_host::PostBox>(loops_of(its_host))),
+      posts(std::make_shared<gw::plugin_host::PostBox>(loops_of(its_host), this)),
       health_owner(its_host.health.new_owner()),
       tickets(its_host.seats.size()) {}
 

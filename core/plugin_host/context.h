@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/thread_note.h"
 #include "plugin_host/host.h"
 #include "plugin_host/posts.h"
 #include "plugin_host/tickets.h"
@@ -46,6 +47,7 @@ struct gw_context {
 
   gw::plugin_host::Host& host;
   const std::string name;
+  std::string label;  // with plugin and version; set before the plugin's code runs
   const std::vector<gw::plugin_host::ListenerInfo> listeners;
   const std::shared_ptr<gw::plugin_host::PostBox> posts;
   const std::uint64_t health_owner;
@@ -60,12 +62,17 @@ struct gw_context {
 
 namespace gw::plugin_host {
 
-// Marks whose code a worker runs, for the watchdog. Nests.
+// Marks whose code a worker runs, for the watchdog and for a crash. Nests.
 class BusyInstance {
  public:
-  explicit BusyInstance(const gw_worker& worker)
-      : seat_(worker.seat), before_(seat_.running.load(std::memory_order_relaxed)) {
-    seat_.running.store(&worker.context, std::memory_order_relaxed);
+  BusyInstance(const gw_worker& worker, const char* where)
+      : BusyInstance(worker.seat, worker.context, where) {}
+  // `where`: what of it, as long as the process.
+  BusyInstance(Seat& seat, const gw_context& context, const char* where)
+      : seat_(seat),
+        before_(seat.running.load(std::memory_order_relaxed)),
+        note_(context.label.c_str(), where) {
+    seat_.running.store(&context, std::memory_order_relaxed);
   }
   ~BusyInstance() { seat_.running.store(before_, std::memory_order_relaxed); }
   BusyInstance(const BusyInstance&) = delete;
@@ -74,6 +81,7 @@ class BusyInstance {
  private:
   Seat& seat_;
   const gw_context* before_;
+  base::NotedCall note_;
 };
 
 const gw_context_api* context_api();

@@ -25,7 +25,12 @@ Instance::Instance(Host& host, std::shared_ptr<Library> library, std::string nam
       router_(library_->interface<gw_router_api>(GW_ROUTER_ID)),
       commands_(library_->interface<gw_command_api>(GW_COMMAND_ID)),
       seats_(host.seats.size()) {
-  for (Seated& seat : seats_) seat.use.instance = context_->name;
+  const settings::Manifest& manifest = library_->manifest();
+  context_->label = context_->name + " (" + manifest.id + " " + manifest.version + ")";
+  for (Seated& seat : seats_) {
+    seat.use.instance = context_->name;
+    seat.use.label = context_->label;
+  }
   if (const auto* handover = library_->interface<gw_handover_api>(GW_HANDOVER_ID)) {
     std::memcpy(&handover_, handover,
                 std::min<std::size_t>(handover->struct_size, sizeof handover_));
@@ -35,6 +40,7 @@ Instance::Instance(Host& host, std::shared_ptr<Library> library, std::string nam
 
 Instance::~Instance() {
   for (const Seated& seat : seats_) GW_CHECK(!seat.made);
+  const base::NotedCall noted(context_->label.c_str(), "destroy");
   if (created_) api_->destroy(raw_);
 }
 
@@ -44,6 +50,7 @@ bool Instance::is(const std::string& library_hash, const std::string& name,
 }
 
 gw_status Instance::create(const gw_config* config) {
+  const base::NotedCall noted(context_->label.c_str(), "create");
   const gw_status status = api_->create(context_.get(), config, &raw_);
   created_ = status == GW_OK;
   return status;
@@ -52,7 +59,7 @@ gw_status Instance::create(const gw_config* config) {
 Status Instance::create_part(std::uint32_t index) {
   Seated& seat = seats_[index];
   seat.worker = std::make_unique<gw_worker>(*context_, *host_.seats[index], index);
-  const BusyInstance busy(*seat.worker);
+  const BusyInstance busy(*seat.worker, "create_part");
   const gw_status status = api_->create_part(raw_, seat.worker.get(), &seat.part);
   if (status != GW_OK) {
     seat.worker->cancel_all();
@@ -100,7 +107,7 @@ void Instance::start(std::uint32_t timeout_ms, Done done) {
     answer->give(status, std::move(message));
   });
   host_.seats[0]->loop->post([this] {
-    const BusyInstance busy(*seats_[0].worker);
+    const BusyInstance busy(*seats_[0].worker, "start");
     api_->start(raw_, seats_[0].part);
   });
 }
@@ -118,7 +125,7 @@ void Instance::stop(std::uint32_t timeout_ms, std::function<void()> done) {
   if (!std::exchange(started_, false) || !GW_HAS(api_, stop)) return answer->give(GW_OK, "");
   context_->expect_stopped([answer] { answer->give(GW_OK, ""); });
   host_.seats[0]->loop->post([this] {
-    const BusyInstance busy(*seats_[0].worker);
+    const BusyInstance busy(*seats_[0].worker, "stop");
     api_->stop(raw_, seats_[0].part);
   });
 }
@@ -130,7 +137,7 @@ void Instance::destroy_part(std::uint32_t index) {
   host_.seats[index]->dispatcher->forget_moves(&seat.use);
   if (index == 0) leave_successor();
   {
-    const BusyInstance busy(*seat.worker);
+    const BusyInstance busy(*seat.worker, "destroy_part");
     api_->destroy_part(std::exchange(seat.part, nullptr));
   }
   seat.made = false;
@@ -209,23 +216,23 @@ void Instance::hand_streams_to(Instance& next) {
 }
 
 gw_status Instance::export_state(const gw_sink& out) {
-  const BusyInstance busy(*seats_[0].worker);
+  const BusyInstance busy(*seats_[0].worker, "export_state");
   return handover_.export_state(raw_, seats_[0].part, &out);
 }
 
 gw_status Instance::import_state(std::uint32_t format, gw_str blob) {
-  const BusyInstance busy(*seats_[0].worker);
+  const BusyInstance busy(*seats_[0].worker, "import_state");
   return handover_.import_state(raw_, seats_[0].part, format, blob);
 }
 
 void Instance::state_moved() {
-  const BusyInstance busy(*seats_[0].worker);
+  const BusyInstance busy(*seats_[0].worker, "state_moved");
   handover_.state_moved(raw_, seats_[0].part);
 }
 
 gw_status Instance::answer(std::uint32_t format, gw_str question, const gw_sink& out) {
   if (handover_.answer == nullptr) return GW_UNSUPPORTED;
-  const BusyInstance busy(*seats_[0].worker);
+  const BusyInstance busy(*seats_[0].worker, "answer");
   return handover_.answer(raw_, seats_[0].part, format, question, &out);
 }
 

@@ -7,6 +7,8 @@
 #include <set>
 #include <utility>
 
+#include "base/thread_note.h"
+
 namespace gw::plugin_host {
 
 namespace {
@@ -77,8 +79,11 @@ base::Result<Inspection> inspect(const fs::path& path) {
 
 Library::~Library() {
   if (handle_ == nullptr) return;
-  if (ready_ && entry_->finish != nullptr) entry_->finish();
-  handle_.reset();
+  {
+    const base::NotedCall noted(path_.c_str(), "finish and unloading");
+    if (ready_ && entry_->finish != nullptr) entry_->finish();
+    handle_.reset();
+  }
   if (manifest_.pinned) return;  // stays mapped, as it asked to
   const std::string name = path_.filename().string();
   if (is_mapped(copy_)) {
@@ -146,6 +151,7 @@ Status Libraries::load(const Inspection& inspection, Library& library) {
       inspection.file.bytes);
   if (!copy) return Error{copy.error()};
   library.copy_ = *copy;
+  const base::NotedCall noted(library.path_.c_str(), "loading and init");
 
   using boost::dll::load_mode::type;
   constexpr type mode =

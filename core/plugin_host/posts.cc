@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plugin_host/posts.h"
 
+#include <optional>
 #include <utility>
+
+#include "plugin_host/context.h"
 
 namespace gw::plugin_host {
 
-PostBox::PostBox(const std::vector<net::Loop*>& loops) : slots_(loops.size()) {
+PostBox::PostBox(const std::vector<net::Loop*>& loops, const gw_context* context)
+    : context_(context), slots_(loops.size()) {
   for (std::size_t i = 0; i < loops.size(); ++i) slots_[i].loop = loops[i];
 }
 
@@ -55,6 +59,8 @@ void PostBox::drain(std::uint32_t index) {
     ready.swap(slot.waiting);
     part = slot.part;
   }
+  std::optional<BusyInstance> busy;
+  if (context_ != nullptr) busy.emplace(*context_->host.seats[index], *context_, "a post");
   for (const Work& work : ready) work.run(part, work.user);
 }
 

@@ -20,7 +20,7 @@ namespace gw::plugin_host {
 class PostBox : public std::enable_shared_from_this<PostBox> {
  public:
   // The loops must outlive every call of `post`.
-  explicit PostBox(const std::vector<net::Loop*>& loops);
+  explicit PostBox(const std::vector<net::Loop*>& loops, const gw_context* context = nullptr);
   ~PostBox();
 
   // [any thread] As in gw.post/1. Work for a part that is not created yet waits for it.
@@ -49,7 +49,8 @@ class PostBox : public std::enable_shared_from_this<PostBox> {
   bool schedule(std::uint32_t index);
   void drain(std::uint32_t index);
 
-  std::deque<Slot> slots_;  // never resized: a mutex does not move
+  const gw_context* context_;  // whose code it is; lives while a slot is open
+  std::deque<Slot> slots_;     // never resized: a mutex does not move
 };
 
 }  // namespace gw::plugin_host

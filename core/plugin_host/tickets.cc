@@ -116,7 +116,7 @@ struct TimerTicket final : gw_ticket {
 
   static void run(void* self) {
     auto& ticket = *static_cast<TimerTicket*>(self);
-    const BusyInstance busy(*ticket.worker);
+    const BusyInstance busy(*ticket.worker, "a timer");
     ticket.fire(ticket.user);
     if (!ticket.over && !ticket.repeats) ticket.worker->bury(ticket);
   }
@@ -147,7 +147,7 @@ struct WatchTicket final : gw_ticket {
 
   static void run(void* self, std::uint32_t events) {
     auto& ticket = *static_cast<WatchTicket*>(self);
-    const BusyInstance busy(*ticket.worker);
+    const BusyInstance busy(*ticket.worker, "a descriptor");
     ticket.ready(ticket.user, events);
   }
 
@@ -186,7 +186,7 @@ struct HookTicket final : gw_ticket {
 
   static void run_hook(void* self) {
     auto& ticket = *static_cast<HookTicket*>(self);
-    const BusyInstance busy(*ticket.worker);
+    const BusyInstance busy(*ticket.worker, "a turn hook");
     ticket.run(ticket.user);
   }
 
@@ -219,7 +219,7 @@ gw_ticket* resolve(gw_worker* worker, gw_str host,
                                                   std::string_view error) {
     std::vector<gw_str> all;
     for (const std::string& address : addresses) all.push_back({address.data(), address.size()});
-    const BusyInstance busy(*self->worker);
+    const BusyInstance busy(*self->worker, "a resolution");
     self->worker->bury(*self);
     done(user, error.empty() ? GW_OK : GW_ERROR, all.data(),
          static_cast<std::uint32_t>(all.size()));
@@ -291,7 +291,7 @@ gw_ticket* call(gw_worker* worker, const gw_call_request* request, Done done, vo
   if (request->struct_size < sizeof(gw_call_request)) return nullptr;
   auto ticket = std::make_unique<CallTicket>(*worker);
   auto finish = [self = ticket.get(), done, user](const net::CallOutAnswer& answer) {
-    const BusyInstance busy(*self->worker);
+    const BusyInstance busy(*self->worker, "a call-out");
     self->worker->bury(*self);
     give_answer(answer, done, user);
   };

@@ -42,6 +42,17 @@ double cpu_seconds() {
 
 }  // namespace
 
+void count_misuse(base::MetricsRegistry& registry, std::uint32_t worker, std::string_view instance,
+                  std::string_view what) {
+  const base::MetricFamily family{base::MetricType::kCounter,
+                                  "gateway_plugin_misuse_total",
+                                  "Times that a plugin broke the ABI.",
+                                  {"plugin", "what"},
+                                  {}};
+  const std::string_view values[] = {instance, what};
+  if (base::MetricCell* cell = registry.cell(worker, family, values)) cell->add(1);
+}
+
 CoreMetrics::CoreMetrics(plugin_host::Host& host, const plugin_host::Generations& generations,
                          const plugin_host::Libraries& libraries,
                          const std::vector<std::unique_ptr<Worker>>& workers)
@@ -235,8 +246,6 @@ void CoreMetrics::publish_pipeline() {
        "result", "moved"},
       {&PipelineMetrics::streams_kept, false, "gateway_streams_handed_over_total", kHandOvers,
        "result", "kept"},
-      {&PipelineMetrics::misuses, false, "gateway_plugin_misuses_total",
-       "Times that a plugin broke the ABI."},
   };
   for (const auto& shown : kAll)
     publish_sum(

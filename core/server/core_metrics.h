@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/metrics.h"
@@ -20,6 +21,10 @@
 #include "server/worker.h"
 
 namespace gw::server {
+
+// [worker `worker`] Rare, so that asking for the cell each time costs nothing that counts.
+void count_misuse(base::MetricsRegistry& registry, std::uint32_t worker, std::string_view instance,
+                  std::string_view what);
 
 // [main] Publishes every second, as a writer of its own beside the workers.
 class CoreMetrics {

@@ -7,11 +7,14 @@
 
 #include "server/command_line.h"
 #include "server/commands.h"
+#include "server/crash_handler.h"
 #include "server/preflight.h"
 #include "server/server.h"
 
 int main(int argc, char** argv) {
   using namespace gw::server;
+  const CrashStack stack;
+  install_crash_handler();
   const CommandLine line = parse_command_line(argc, argv);
   switch (line.action) {
     case CommandLine::Action::kServe:

@@ -21,6 +21,7 @@
 #include "server/commands.h"
 #include "server/core_metrics.h"
 #include "server/descriptors.h"
+#include "server/file_watch.h"
 #include "server/http_settings.h"
 #include "server/listeners.h"
 #include "server/preflight.h"
@@ -76,8 +77,12 @@ class Server {
     host_.worker_count = config_->server.workers;
     const auto settings = shared_settings();
     for (std::uint32_t i = 0; i < host_.worker_count; ++i) {
-      workers_.push_back(
-          std::make_unique<Worker>(Worker::Environment{count_, log_}, *config_, settings));
+      workers_.push_back(std::make_unique<Worker>(
+          Worker::Environment{count_, log_,
+                              [this, i](std::string_view instance, std::string_view what) {
+                                count_misuse(registry_, i, instance, what);
+                              }},
+          *config_, settings));
       host_.seats.push_back(std::make_unique<plugin_host::Seat>());
       workers_.back()->take_seat(*host_.seats.back());
     }
@@ -112,6 +117,7 @@ class Server {
     generations_->activate(std::move(blueprint), [this](base::Result<std::uint64_t> number) {
       if (!number) return fail(number.error());
       metrics_->reloaded(true);
+      watch_files();
       listen();
     });
   }
@@ -159,6 +165,24 @@ class Server {
   void cannot_listen(const std::string& why) {
     if (!serving_) return fail(why);
     log_.error("gateway", why);
+  }
+
+  // The files of the active configuration, if it wants that.
+  void watch_files() {
+    if (!config_->server.watch_files) return file_watch_.reset();
+    std::vector<std::filesystem::path> files = {path_};
+    for (const config::PluginConfig& plugin : config_->plugins)
+      if (auto file = plugin_host::plugin_file(*config_, plugin.file))
+        files.push_back(std::move(*file));
+    // The same watch goes on: it knows of changes that came while the reload was under way.
+    if (file_watch_ && file_watch_->files() == files) return;
+    auto watch = FileWatch::start(main_, std::move(files), [this] {
+      log_.info("gateway", "files have changed");
+      reload();
+    });
+    file_watch_.reset();
+    if (!watch) return log_.warn("gateway", "files are not watched: " + watch.error());
+    file_watch_ = std::move(*watch);
   }
 
   // One reload at a time; asked for during one, another follows it.
@@ -218,9 +242,11 @@ class Server {
       if (!number) return reloaded(Reason{number.error()});
       config_ = next;
       log_.set_level(config_->server.log_level);
+      watch_files();
       for (auto& worker : workers_)
-        worker->loop().post(
-            [&worker, settings = shared_settings()] { worker->set_settings(settings); });
+        worker->loop().post([&worker, settings = shared_settings(), next] {
+          worker->set_settings(settings, *next);
+        });
       if (ending_ == 0) activate_listeners(std::move(opened));
       reloaded(std::nullopt);
     });
@@ -284,6 +310,7 @@ class Server {
     watchdog_.reset();
     metrics_.reset();
     preflight_.reset();
+    file_watch_.reset();
     hangup_.reset();
     ends_.clear();
     for (auto& worker : workers_) worker->join();
@@ -310,6 +337,7 @@ class Server {
   std::optional<Watchdog> watchdog_;
   std::optional<CoreMetrics> metrics_;
   std::unique_ptr<Preflight> preflight_;
+  std::unique_ptr<FileWatch> file_watch_;
   std::unique_ptr<net::SignalWatch> hangup_;
   std::vector<std::unique_ptr<net::SignalWatch>> ends_;
   std::size_t connections_left_ = 0;

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <utility>
 
+#include "server/crash_handler.h"
 #include "server/http_settings.h"
 
 namespace gw::server {
@@ -13,7 +14,7 @@ Worker::Worker(const Environment& environment, const config::GatewayConfig& conf
     : calls_(loop_),
       upstream_(http::make_upstream_pool(loop_, upstream_limits(config), &metrics_)),
       scheduler_(loop_),
-      dispatcher_({*upstream_, clock_, scheduler_, environment.log},
+      dispatcher_({*upstream_, clock_, scheduler_, environment.log, environment.on_misuse},
                   dispatcher_options(config.server)),
       connections_({loop_, dispatcher_, environment.count, metrics_, clock_, environment.log},
                    std::move(settings)) {}
@@ -29,11 +30,16 @@ void Worker::take_seat(plugin_host::Seat& seat) {
 }
 
 void Worker::start() {
-  // Signals are the main thread's: a worker starts with all of them blocked.
+  // Signals are the main thread's: a worker starts with all of them blocked but its own crashes,
+  // for which the kernel would else ask no handler.
   sigset_t all, before;
   sigfillset(&all);
+  for (int crash : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigdelset(&all, crash);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { loop_.run(); });
+  thread_ = std::thread([this] {
+    const CrashStack stack;
+    loop_.run();
+  });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
@@ -50,7 +56,10 @@ void Worker::stop_listening(std::uint32_t index) {
   connections_.remove_listener(index);
 }
 
-void Worker::set_settings(std::shared_ptr<const http::ServerSettings> settings) {
+void Worker::set_settings(std::shared_ptr<const http::ServerSettings> settings,
+                          const config::GatewayConfig& config) {
+  dispatcher_.set_options(dispatcher_options(config.server));
+  upstream_->set_limits(upstream_limits(config));
   connections_.set_settings(std::move(settings));
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "base/log.h"
@@ -29,6 +30,7 @@ class Worker {
   struct Environment {
     http::ConnectionCount& count;
     base::Log log;
+    std::function<void(std::string_view instance, std::string_view what)> on_misuse = {};
   };
   Worker(const Environment& environment, const config::GatewayConfig& config,
          std::shared_ptr<const http::ServerSettings> settings);
@@ -52,7 +54,8 @@ class Worker {
   // [worker] Its connections stay.
   void stop_listening(std::uint32_t index);
   // [worker] For what comes after.
-  void set_settings(std::shared_ptr<const http::ServerSettings> settings);
+  void set_settings(std::shared_ptr<const http::ServerSettings> settings,
+                    const config::GatewayConfig& config);
   // [worker] No new connections; `done` once, when none is left, at the latest a moment after the
   // deadline. May be asked again for another deadline, with no `done`.
   void drain(std::uint32_t deadline_ms, std::function<void()> done);

@@ -219,6 +219,40 @@ fail = "{fail}"
             self.assertNotIn("held for", shop.gateway.log())
             shop.gateway.stop()
 
+    def test_watched_files(self):
+        with harness.scratch() as folder:
+            shop = Shop(self, folder, "watch_files = true\n")
+            for build, tag in (("a", "2"), ("b", "2"), ("a", "2"), ("a", "3")):
+                seen = len(shop.gateway.lines)
+                shop.write(build, tag)
+                shop.gateway.wait_log("reload done", after=seen)
+                self.assertTrue(shop.gateway.request("GET", "/").body.startswith(f"{build}:{tag} ".encode()))
+            seen = len(shop.gateway.lines)
+            shop.write("a", "4", "nonsense")
+            shop.gateway.wait_log("reload refused", after=seen)
+            shop.gateway.stop()
+
+    def test_settings_of_the_server(self):
+        """Limits are taken over by a reload; what is fixed at start refuses it."""
+        with harness.scratch() as folder:
+            config = folder / "gateway.toml"
+
+            def write(settings):
+                config.write_text(f'[server]\nlisten = ["127.0.0.1:0"]\n{settings}\n'
+                                  '[[plugin]]\nname = "echo"\nfile = "echo.so"\n[[pipeline]]\nfilters = ["echo"]\n')
+            write("workers = 1")
+            gateway = harness.Gateway(config, cwd=folder)
+            self.addCleanup(gateway.kill)
+            self.assertEqual(gateway.request("POST", "/", body=b"x" * 100).status, 200)
+            write('workers = 1\nmax_body_bytes = 10\nconnect_timeout = "1s"\nmax_upstream_waiting_per_endpoint = 3')
+            self.assertTrue(gateway.reload(), gateway.log())
+            self.assertEqual(gateway.request("POST", "/", body=b"x" * 100).status, 413)
+            self.assertEqual(gateway.request("POST", "/", body=b"x" * 10).status, 200)
+            write("workers = 2")
+            self.assertFalse(gateway.reload())
+            self.assertIn("[server] workers has changed: needs a restart", gateway.log())
+            gateway.stop()
+
     def test_shipped_plugins_leave_nothing_behind(self):
         """Every plugin of the embedded default, replaced as a whole again and again."""
         with harness.scratch() as folder:

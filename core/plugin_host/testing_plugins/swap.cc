@@ -6,9 +6,11 @@
 //   role "front"  notes its mark at the request's head and again at the answer's
 //   role "back"   answers with its own mark and the one that the front put on the request; below
 //                 /slow after a pause
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <gateway/plugin.hpp>
+#include <thread>
 
 namespace {
 
@@ -17,6 +19,8 @@ struct Early {
   Early() { std::raise(SIGSEGV); }
 } const early;
 #endif
+
+volatile int* volatile nowhere = nullptr;
 
 class Swap {
  public:
@@ -43,7 +47,10 @@ class Swap {
     gw::Verdict on_request_head(gw::Exchange exchange, void*& slot) {
       auto* wait = new Wait{swap.mark_, {}};
       slot = wait;
-      if (swap.fail_ == "serve") std::raise(SIGSEGV);
+      if (swap.fail_ == "serve") *nowhere = 1;
+      if (swap.fail_ == "stall") std::this_thread::sleep_for(std::chrono::milliseconds(400));
+      if (swap.fail_ == "stream") return misuse_stream(exchange);
+      if (swap.fail_ == "twice") return answer(exchange), answer(exchange);
       if (swap.front_) {
         exchange.set_header(GW_REQUEST, "X-Front", swap.mark_);
         return GW_CONTINUE;
@@ -53,13 +60,17 @@ class Swap {
       wait->timer.start(worker, 20, [waker] { gw::wake(waker); });
       return GW_PAUSE;
     }
-    gw::Verdict on_resume(gw::Exchange exchange, void*&) { return answer(exchange); }
+    gw::Verdict on_resume(gw::Exchange exchange, void*&) {
+      if (swap.fail_ == "late") answer_late(exchange);
+      return answer(exchange);
+    }
     gw::Verdict on_response_head(gw::Exchange exchange, void*& slot) {
       exchange.set_header(GW_RESPONSE, "X-Front-Then", static_cast<Wait*>(slot)->mark);
       exchange.set_header(GW_RESPONSE, "X-Front-Now", swap.mark_);
       return GW_CONTINUE;
     }
-    void on_complete(gw::Exchange, void*& slot, const gw_outcome&) {
+    void on_complete(gw::Exchange exchange, void*& slot, const gw_outcome&) {
+      before = exchange.raw();
       delete static_cast<Wait*>(slot);
     }
 
@@ -69,8 +80,36 @@ class Swap {
       return exchange.reply(200, {{"X-Builds", builds}}, swap.mark_ + " " + front);
     }
 
+    // Goes on with an exchange that is over.
+    void answer_late(gw::Exchange exchange) {
+      if (before != nullptr && before != exchange.raw()) {
+        const gw::Exchange old(before);
+        late = answer(old);
+        old.set_header(GW_REQUEST, "X", "y");
+        (void)old.path(), (void)old.header(GW_REQUEST, "Host");
+      }
+    }
+    // Goes on with a stream that it has ended.
+    gw::Verdict misuse_stream(gw::Exchange exchange) {
+      static constexpr gw_stream_events events = {sizeof(gw_stream_events), [](void*, int) {},
+                                                  nullptr, nullptr};
+      if (ended != nullptr) {
+        gw::tables.stream->write(ended, gw::str("more"));
+        gw::tables.stream->end(ended);
+        ended = nullptr;
+        return answer(exchange);
+      }
+      ended = exchange.begin_stream(200, {}, &events, this);
+      gw::tables.stream->write(ended, gw::str("all"));
+      gw::tables.stream->end(ended);
+      return GW_REPLIED;
+    }
+
     Swap& swap;
     gw::Worker worker;
+    gw_exchange* before = nullptr;
+    gw_stream* ended = nullptr;
+    gw::Verdict late = GW_CONTINUE;
   };
 
   void start(Part&) {
@@ -106,7 +145,7 @@ class Swap {
   "\"\nsummary = \"A plugin for tests of reloads\"\n"
 
 GW_PLUGIN(Swap, SWAP_HEAD R"(
-requires = ["gw.context/1", "gw.config/1", "gw.exchange/1", "gw.timer/1"]
+requires = ["gw.context/1", "gw.config/1", "gw.exchange/1", "gw.stream/1", "gw.timer/1"]
 provides = ["gw.instance/1", "gw.filter/1", "gw.handover/1"]
 [config.role]
 type = "string"

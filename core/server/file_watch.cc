@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/file_watch.h"
+
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace gw::server {
+
+namespace fs = std::filesystem;
+using base::Error;
+
+base::Result<std::unique_ptr<FileWatch>> FileWatch::start(net::Loop& loop,
+                                                          std::vector<fs::path> files,
+                                                          std::function<void()> changed) {
+  std::unique_ptr<FileWatch> made(new FileWatch);
+  made->loop_ = &loop;
+  made->files_ = std::move(files);
+  made->changed_ = std::move(changed);
+  made->inotify_ = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  if (made->inotify_ < 0) return Error{std::string("inotify_init1: ") + std::strerror(errno)};
+  constexpr std::uint32_t kEvents =
+      IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO;
+  std::set<fs::path> folders;
+  for (const fs::path& file : made->files_) folders.insert(fs::absolute(file).parent_path());
+  for (const fs::path& folder : folders) {
+    if (::inotify_add_watch(made->inotify_, folder.c_str(), kEvents) < 0)
+      return Error{folder.string() + ": " + std::strerror(errno)};
+  }
+  made->ready_ = net::FdWatch::create(
+      loop, made->inotify_, net::FdWatch::kRead,
+      [](void* self, std::uint32_t) { static_cast<FileWatch*>(self)->something(); }, made.get());
+  if (made->ready_ == nullptr) return Error{"inotify cannot be watched"};
+  made->known_ = made->stamps();
+  return made;
+}
+
+FileWatch::~FileWatch() {
+  ready_.reset();
+  if (inotify_ >= 0) ::close(inotify_);
+}
+
+// Which file it was does not matter: the stamps tell.
+void FileWatch::something() {
+  alignas(inotify_event) char events[4096];
+  while (::read(inotify_, events, sizeof events) > 0) continue;
+  quiet_.start(
+      *loop_, kQuietMs, 0, [](void* self) { static_cast<FileWatch*>(self)->quiet(); }, this);
+}
+
+void FileWatch::quiet() {
+  auto now = stamps();
+  if (now == known_) return;
+  known_ = std::move(now);
+  const std::function<void()> changed = changed_;
+  changed();  // may destroy this
+}
+
+std::map<fs::path, FileWatch::Stamp> FileWatch::stamps() const {
+  std::map<fs::path, Stamp> all;
+  for (const fs::path& file : files_) {
+    struct stat info {};
+    if (::stat(file.c_str(), &info) != 0) continue;
+    all[file] = {
+        info.st_dev, info.st_ino, static_cast<std::uint64_t>(info.st_size),
+        static_cast<std::int64_t>(info.st_ctim.tv_sec) * 1'000'000'000 + info.st_ctim.tv_nsec};
+  }
+  return all;
+}
+
+}  // namespace gw::server

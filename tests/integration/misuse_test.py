@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plugins that go wrong while they serve: what they cannot be trusted with is refused and counted, who holds a
+loop is named, and so is who brings the process down.
+
+    GW_BUILD=build/release tests/integration/misuse_test.py
+"""
+
+import concurrent.futures
+import http.client
+import pathlib
+import signal
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import harness  # noqa: E402
+
+CONFIG = """
+[server]
+listen = ["127.0.0.1:0"]
+workers = 1
+[[plugin]]
+name = "metrics"
+file = "metrics.so"
+[[plugin]]
+name = "nasty"
+file = "{plugins}/swap_a.so"
+[plugin.config]
+fail = "{fail}"
+[[pipeline]]
+filters = ["metrics", "nasty"]
+"""
+
+
+class Misuse(unittest.TestCase):
+    def start(self, folder, fail):
+        config = folder / "gateway.toml"
+        config.write_text(CONFIG.format(plugins=harness.BUILD / "tests" / "plugins", fail=fail))
+        gateway = harness.Gateway(config, cwd=folder)
+        self.addCleanup(gateway.kill)
+        return gateway
+
+    def counted(self, gateway, what):
+        text = gateway.request("GET", "/actuator/prometheus").body.decode()
+        line = f'gateway_plugin_misuse_total{{plugin="nasty",what="{what}"}} '
+        return sum(float(each[len(line):]) for each in text.splitlines() if each.startswith(line))
+
+    def test_what_is_over_is_over(self):
+        for fail, what, times in (("late", "old_exchange", 4), ("stream", "old_stream", 4), ("twice", "second_answer", 4)):
+            with self.subTest(fail), harness.scratch() as folder:
+                gateway = self.start(folder, fail)
+                with concurrent.futures.ThreadPoolExecutor(4) as clients:
+                    answers = list(clients.map(lambda _: gateway.request("GET", "/slow" if fail == "late" else "/"),
+                                               range(8)))
+                self.assertEqual({answer.status for answer in answers}, {200})
+                self.assertGreaterEqual(self.counted(gateway, what), times)
+                gateway.wait_log('plugin instance "nasty" (calls|answers) ')
+                gateway.stop()
+
+    def test_who_holds_a_loop_is_named(self):
+        with harness.scratch() as folder:
+            gateway = self.start(folder, "stall")
+            self.assertEqual(gateway.request("GET", "/").status, 200)
+            gateway.wait_log(r"worker 0 has been held for \d+ ms by instance nasty")
+            gateway.stop()
+
+    def test_who_crashes_is_named(self):
+        with harness.scratch() as folder:
+            gateway = self.start(folder, "serve")
+            with self.assertRaises((OSError, http.client.HTTPException)):
+                gateway.request("GET", "/")
+            self.assertEqual(gateway.child.wait(harness.DEADLINE_S), -signal.SIGSEGV)
+            gateway.wait_log(r"gateway [0-9.]+ crashes: SIGSEGV at 0x[0-9a-f]+ in plugin nasty \(swap 1.0.0\), "
+                             "on_request_head")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
