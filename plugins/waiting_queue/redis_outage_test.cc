@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "gateway_for_test.h"
@@ -173,6 +174,55 @@ TEST_F(RedisOutage, a_lock_that_never_ends_does_not_stop_the_scheduler) {
     host_.run_until([] { return false; }, 20);
   }
   wait([&] { return server.text({"HGET", "queue:state", "sweep"}) == "0"; });
+}
+
+TEST_F(RedisOutage, those_who_come_in_one_turn_travel_in_one_script) {
+  RedisServer server;
+  start(server, "capacity = 10\nstatus_interval = \"3600s\"");
+  auto scripts = [&] {
+    std::string stats = server.text({"INFO", "commandstats"});
+    return std::strtoll(stats.c_str() + stats.find("cmdstat_evalsha:calls=") + 22, nullptr, 10);
+  };
+  const long long before = scripts();
+  for (int i = 0; i < 150; ++i) open("POST", "/api/v1/queue/lineup", "user" + std::to_string(i));
+  for (int i = 0; i < 150; ++i) open("GET", "/api/v1/queue/status", "user" + std::to_string(i));
+  for (int i = 0; i < 150; ++i) open("POST", "/api/v1/reservations", "user" + std::to_string(i));
+  wait([&] {
+    return std::all_of(clients_.begin(), clients_.end(), [](auto& c) { return c->done(); });
+  });
+  EXPECT_LE(scripts() - before, 9);
+  EXPECT_EQ(server.number({"HLEN", "allowedIn:users"}), 10);
+  for (int i = 10; i < 150; ++i)
+    EXPECT_EQ(server.number({"ZRANK", "queue:wait", "user" + std::to_string(i)}), i - 10)
+        << "in the order of arrival";
+}
+
+TEST_F(RedisOutage, an_admission_while_nobody_listened_is_told_once_to_every_tab) {
+  RedisServer server;
+  start(server, "capacity = 1\nstatus_interval = \"3600s\"");
+  line_up("in"), line_up("ann");
+  std::vector<Client*> tabs;
+  for (int i = 0; i < 3; ++i) tabs.push_back(&open("GET", "/api/v1/queue/stream", "ann"));
+  wait([&] {
+    return std::all_of(tabs.begin(), tabs.end(), [](Client* tab) {
+      return tab->body().find("STATUS_UPDATE") != std::string::npos;
+    });
+  });
+  // Admitted by another gateway whose message is lost with our subscriber's connection.
+  server.run({"EVAL",
+              "redis.call('ZREM', 'queue:wait', 'ann') redis.call('DEL', 'allowedIn:users') "
+              "redis.call('HSET', 'allowedIn:users', 'ann', redis.call('TIME')[1])",
+              "0"});
+  server.run({"CLIENT", "KILL", "TYPE", "pubsub"});
+  wait([&] {
+    return std::all_of(tabs.begin(), tabs.end(), [](Client* tab) { return tab->ended(); });
+  });
+  for (Client* tab : tabs) {
+    const std::string body(tab->body());
+    const std::size_t first = body.find("ALLOWED_IN");
+    EXPECT_NE(first, body.npos);
+    EXPECT_EQ(body.find("ALLOWED_IN", first + 1), body.npos);
+  }
 }
 
 // Something that speaks as if it were Redis, and answers every script with the same bytes.
