@@ -380,6 +380,10 @@ class Answers(Case):
         client.head()
         client.reset()
         service.rest()
+        client, service = self.client(GET).end_output(), self.service()
+        service.head()
+        service.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        service.rest()
 
     def test_stale_connections(self):
         """A request on a connection that had died is repeated if that cannot do anything twice."""
