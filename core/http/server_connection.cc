@@ -53,19 +53,20 @@ void ServerConnection::on_data(char* data, std::size_t size) {
 
 void ServerConnection::on_end() {
   peer_ended_ = true;
-  const bool endless = mode_ == Mode::kServing && transaction_->event_stream_;
-  if (rest_.empty() || endless) input_over();
+  input_over();
 }
 
-// The client's side has ended, and all that it said is used. It may wait for an answer, if all of
-// the request is here and the answer has an end.
+// The client's side has ended; it may have said more than is used yet. It may wait for an answer,
+// if all of the request is here and the answer has an end.
 void ServerConnection::input_over() {
+  if (!rest_.empty() && mode_ != Mode::kServing) return;
   switch (mode_) {
     case Mode::kServing:
       if (transaction_->finished_) return;
-      if (transaction_->body_.ended() && !transaction_->event_stream_) {
-        if (!stream_.blocked()) start_timer(settings().limits.half_closed_timeout_ms);
-        return;
+      if (!transaction_->event_stream_) {
+        const bool whole = transaction_->body_.ended();
+        if (whole && !stream_.blocked()) start_timer(settings().limits.half_closed_timeout_ms);
+        if (whole || !rest_.empty()) return;
       }
       abort_transaction();
       return close();
@@ -128,7 +129,7 @@ void ServerConnection::pump(std::string_view input) {
   rest_.pump(input, [this](std::string_view& left) { return step(left); });
   if (mode_ == Mode::kClosing) return rest_.clear();
   if (peer_ended_) {
-    if (rest_.empty()) input_over();
+    input_over();
   } else if (mode_ != Mode::kTunnel) {
     rest_.size() > kMostHeldBytes ? stream_.stop_reading() : stream_.start_reading();
   }

@@ -358,6 +358,11 @@ class Answers(Case):
         service.head()
         service.rest()  # the gateway gave up
         self.assertEqual(client.rest(), b"")
+        client = self.client(GET + GET).end_output()
+        service = self.service()
+        service.head()
+        service.rest()
+        self.assertEqual(client.rest(), b"")
 
     def test_client_that_leaves_with_a_request_pending(self):
         client = self.client(GET + GET)
