@@ -16,8 +16,7 @@ namespace {
 constexpr std::uint32_t kLingerMs = 2000;
 constexpr std::uint32_t kMostLingerBytes = 4 * 1024 * 1024;
 constexpr std::uint32_t kMostStreamInputBytes = 4096;  // what a stream's client may say in vain
-constexpr std::size_t kMostEchoedTarget = 1024;
-constexpr std::size_t kMostHeldBytes = 16 * 1024;  // read but not used yet, when reading rests
+constexpr std::size_t kMostHeldBytes = 16 * 1024;      // read but not used yet, when reading rests
 
 }  // namespace
 
@@ -42,11 +41,11 @@ ServerConnection::~ServerConnection() = default;
 
 void ServerConnection::on_data(char* data, std::size_t size) {
   metrics().bytes_received.add(size);
-  if (rest_ != nullptr) {
+  if (!rest_.empty()) {
     // Nobody can use it yet. Reading goes on within bounds, or a client that leaves would not be
     // noticed.
-    rest_->append(data, size);
-    if (rest_->size() > kMostHeldBytes) stream_.stop_reading();
+    rest_.append({data, size});
+    if (rest_.size() > kMostHeldBytes) stream_.stop_reading();
     return;
   }
   if (mode_ == Mode::kTunnel) return tunnel_->on_data(Tunnel::kClient, {data, size});
@@ -55,19 +54,20 @@ void ServerConnection::on_data(char* data, std::size_t size) {
 
 void ServerConnection::on_end() {
   peer_ended_ = true;
-  const bool endless = mode_ == Mode::kServing && transaction_->event_stream_;
-  if (rest_ == nullptr || endless) input_over();
+  input_over();
 }
 
-// The client's side has ended, and all that it said is used. It may wait for an answer, if all of
-// the request is here and the answer has an end.
+// The client's side has ended; it may have said more than is used yet. It may wait for an answer,
+// if all of the request is here and the answer has an end.
 void ServerConnection::input_over() {
+  if (!rest_.empty() && mode_ != Mode::kServing) return;
   switch (mode_) {
     case Mode::kServing:
       if (transaction_->finished_) return;
-      if (transaction_->body_.ended() && !transaction_->event_stream_) {
-        if (!stream_.blocked()) start_timer(settings().limits.half_closed_timeout_ms);
-        return;
+      if (!transaction_->event_stream_) {
+        const bool whole = transaction_->body_.ended();
+        if (whole && !stream_.blocked()) start_timer(settings().limits.half_closed_timeout_ms);
+        if (whole || !rest_.empty()) return;
       }
       abort_transaction();
       return close();
@@ -114,11 +114,6 @@ void ServerConnection::on_queued() {
   if (answering && !timer_.active()) start_timer(settings().limits.write_timeout_ms);
 }
 
-void ServerConnection::tunnel_over(bool reset) {
-  tunnel_ = nullptr;
-  close(reset);
-}
-
 void ServerConnection::on_closed() {
   if (owner_ != nullptr) {
     release_transaction();
@@ -132,23 +127,13 @@ void ServerConnection::on_closed() {
 // ---- What comes in
 
 void ServerConnection::pump(std::string_view input) {
-  const std::unique_ptr<std::string> held = std::move(rest_);
-  if (held != nullptr) {
-    GW_CHECK(input.empty());
-    input = *held;
+  rest_.pump(input, [this](std::string_view& left) { return step(left); });
+  if (mode_ == Mode::kClosing) return rest_.clear();
+  if (peer_ended_) {
+    input_over();
+  } else if (mode_ != Mode::kTunnel) {
+    rest_.size() > kMostHeldBytes ? stream_.stop_reading() : stream_.start_reading();
   }
-  pumping_ = true;
-  while (step(input)) {
-  }
-  pumping_ = false;
-  if (mode_ == Mode::kClosing) return;
-  if (!input.empty()) {
-    rest_ = std::make_unique<std::string>(input);
-  } else if (peer_ended_) {
-    return input_over();
-  }
-  if (peer_ended_ || mode_ == Mode::kTunnel) return;
-  input.size() > kMostHeldBytes ? stream_.stop_reading() : stream_.start_reading();
 }
 
 // One step; false when there is nothing to do before something happens.
@@ -256,16 +241,6 @@ void ServerConnection::take_request() {
   owner_->environment_.handler.on_request(t);
 }
 
-// What the gateway itself can do, for who asks it and no service.
-void ServerConnection::answer_options() {
-  ResponseHead head(transaction_->arena_);
-  head.status = 200;
-  head.framing = Framing::kLength;
-  (void)head.fields.add("Allow", kServedMethods);
-  transaction_->send_head(head);
-  transaction_->finish();
-}
-
 bool ServerConnection::deliver_body(std::string_view& input) {
   ServerTransaction& t = *transaction_;
   if (!t.reading_body_ || t.body_told_ || t.sink_ == nullptr) return false;
@@ -315,70 +290,6 @@ bool ServerConnection::drain_body(std::string_view& input) {
 
 // ---- What goes out
 
-// The body cannot be read on; the client gets an answer, if none has begun.
-void ServerConnection::body_failed(std::uint16_t status, std::string_view problem) {
-  ServerTransaction& t = *transaction_;
-  t.keep_alive_ = false;
-  t.refused_ = t.body_told_ = true;
-  if (!t.head_sent_ && t.sink_->on_body_failed(status)) return note_refusal(status, problem);
-  std::exchange(t.sink_, nullptr)->on_aborted();
-  if (t.head_sent_) {
-    note_refusal(status, problem);
-    return close(true);
-  }
-  refuse(status, problem);
-}
-
-void ServerConnection::note_refusal(std::uint16_t status, std::string_view problem) {
-  (status == 408 ? metrics().requests_timed_out : metrics().requests_refused).add();
-  const base::Log& log = owner_->environment_.log;
-  if (log.enabled(base::LogLevel::kDebug)) {
-    char address[net::Address::kTextBytes];
-    log.debug("http", "ended a request of " + std::string(peer_.host_text(address)) + ": " +
-                          std::to_string(status) + ", " + std::string(problem));
-  }
-}
-
-void ServerConnection::refuse(std::uint16_t status, std::string_view problem) {
-  ServerTransaction& t = *transaction_;
-  note_refusal(status, problem);
-  mode_ = Mode::kServing;
-  t.keep_alive_ = false;
-  t.refused_ = true;
-  const std::string_view body = refusal_body(status);
-  ResponseHead head(t.arena_);
-  head.status = status;
-  head.framing = Framing::kLength;
-  head.content_length = body.size();
-  (void)head.fields.add("Content-Type", kErrorContentType);
-  t.send_head(head);
-  t.send_body(body);
-  t.finish();
-}
-
-std::string_view ServerConnection::refusal_body(std::uint16_t status) {
-  ServerTransaction& t = *transaction_;
-  ErrorAnswer error;
-  error.status = status;
-  error.code = usual_error_code(status);
-  error.wall_ms = owner_->environment_.clock.wall_ms();
-  std::string_view language;
-  if (t.request_.has_value()) {
-    error.request_id = t.request_->request_id;
-    if (const Field* field = t.request_->fields.find("Accept-Language")) language = field->value;
-    error.path = t.request_->path;
-  }
-  const std::string_view text = t.text_.view();
-  const HeadParser::Span target = t.parser_.target();
-  if (error.path.empty() && target.offset < text.size()) {
-    const std::string_view raw =
-        text.substr(target.offset, std::min<std::size_t>(target.size, kMostEchoedTarget));
-    error.path = raw.substr(0, raw.find('?'));
-  }
-  if (settings().text) error.message = settings().text(error.code, language);
-  return error_body(error, t.arena_);
-}
-
 // The handler is done with its transaction.
 void ServerConnection::answer_over() {
   ServerTransaction& t = *transaction_;
@@ -422,7 +333,7 @@ void ServerConnection::close(bool reset) {
   if (mode_ == Mode::kClosing) return;
   mode_ = Mode::kClosing;
   timer_.cancel();
-  rest_.reset();
+  rest_.clear();
   stream_.close(reset);
 }
 
@@ -442,7 +353,7 @@ void ServerConnection::release_transaction() {
 // ---- Time
 
 void ServerConnection::schedule() {
-  if (deferred_ || pumping_) return;
+  if (deferred_ || rest_.pumping()) return;
   deferred_ = true;
   owner_->defer(*this);
 }
@@ -501,87 +412,6 @@ void ServerConnection::check_progress() {
   } else if (blocked) {
     start_timer(limits.write_timeout_ms);
   }
-}
-
-// ---- The end of the process
-
-void ServerConnection::drain() {
-  if (mode_ == Mode::kIdle) return close();
-  if (mode_ == Mode::kDetached && handle_->events_ != nullptr &&
-      handle_->events_->on_drain != nullptr) {
-    handle_->events_->on_drain(handle_->user_);
-  }
-}
-
-void ServerConnection::abort(int stream_reason) {
-  if (mode_ == Mode::kDetached) return stream_lost(stream_reason);
-  if (mode_ == Mode::kTunnel) return tunnel_->stop(true);
-  abort_transaction();
-  close();
-}
-
-void ServerConnection::orphan() {
-  release_transaction();
-  owner_ = nullptr;
-}
-
-// ---- Streams
-
-DetachedStream::Written ServerConnection::stream_write(std::string_view data) {
-  using Written = DetachedStream::Written;
-  if (mode_ != Mode::kDetached || stream_.broken()) return Written::kGone;
-  if (data.empty() || bodyless_) return Written::kOk;
-  char size_line[20];
-  const std::string_view prefix = chunked_ ? chunk_prefix(data.size(), size_line) : "";
-  const std::string_view suffix = chunked_ ? "\r\n" : "";
-  const std::size_t size = prefix.size() + data.size() + suffix.size();
-  const std::uint64_t most = settings().limits.max_stream_unsent_bytes;
-  if (stream_.unsent() + size > most) {
-    stream_.flush();
-    if (stream_.broken()) return Written::kGone;
-    if (stream_.unsent() + size > most) {
-      full_ = true;
-      if (stream_.blocked()) stream_.tell_when_drained();
-      return Written::kFull;
-    }
-  }
-  stream_.write(prefix);
-  stream_.write(data);
-  stream_.write(suffix);
-  metrics().bytes_sent.add(size);
-  return stream_.broken() ? Written::kGone : Written::kOk;
-}
-
-void ServerConnection::stream_end() {
-  std::exchange(handle_, nullptr)->connection_ = nullptr;
-  metrics().streams_open.subtract();
-  if (chunked_ && !bodyless_) stream_.write("0\r\n\r\n");
-  stream_.flush();
-  if (stream_.broken()) {
-    close();
-  } else if (keep_alive_) {
-    go_idle();
-  } else if (stream_.blocked() || !peer_ended_) {
-    linger();
-  } else {
-    close();
-  }
-  if (transaction_ != nullptr || rest_ != nullptr) schedule();
-}
-
-void ServerConnection::stream_lost(int reason) {
-  StreamHandle* handle = std::exchange(handle_, nullptr);
-  handle->connection_ = nullptr;
-  metrics().streams_open.subtract();
-  close(reason == kStreamTooSlow);
-  if (handle->events_ != nullptr) handle->events_->on_closed(handle->user_, reason);
-}
-
-StreamHandle::~StreamHandle() {
-  if (connection_ == nullptr) return;
-  connection_->handle_ = nullptr;
-  connection_->metrics().streams_open.subtract();
-  connection_->close();
 }
 
 }  // namespace gw::http

@@ -27,6 +27,7 @@
 #include "http/head_parser.h"
 #include "http/head_text.h"
 #include "http/head_writer.h"
+#include "http/held_input.h"
 #include "http/server_connections.h"
 #include "http/transaction.h"
 #include "http/tunnel.h"
@@ -183,7 +184,7 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd {
   ServerTransaction* transaction_ = nullptr;
   StreamHandle* handle_ = nullptr;
   Tunnel* tunnel_ = nullptr;
-  std::unique_ptr<std::string> rest_;  // read but not used yet; bounded
+  HeldInput rest_;  // bounded
   std::shared_ptr<const ListenerInfo> listener_;
   ServerConnection* next_ = nullptr;
   ServerConnection* previous_ = nullptr;
@@ -194,7 +195,6 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd {
   std::uint16_t client_port_ = 0;
   Mode mode_ = Mode::kIdle;
   bool deferred_ = false;
-  bool pumping_ = false;
   bool peer_ended_ = false;
   bool keep_alive_ = false;  // of the stream's connection
   bool chunked_ = false;     // of the stream

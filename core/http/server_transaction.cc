@@ -75,7 +75,7 @@ void ServerTransaction::read_body() {
   reading_body_ = true;
   if (body_told_) return;
   if (request_->expects_continue && !continue_sent_ && !head_sent_ && body_bytes_ == 0 &&
-      connection_.rest_ == nullptr && !body_too_large(0)) {
+      connection_.rest_.empty() && !body_too_large(0)) {
     continue_sent_ = true;
     connection_.stream_.write("HTTP/1.1 100 Continue\r\n\r\n");
     connection_.stream_.flush();
@@ -158,6 +158,8 @@ void ServerTransaction::send_head(const ResponseHead& head) {
       connection_.owner_->writer_.final_answer(head, frame, connection_.settings());
   connection_.metrics().bytes_sent.add(text.size());
   connection_.stream_.write(text);
+  // Its client has gone, for an answer without an end.
+  if (event_stream_ && connection_.peer_ended_) connection_.schedule();
 }
 
 bool ServerTransaction::send_body(std::string_view data) {

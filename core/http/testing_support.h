@@ -262,4 +262,34 @@ inline void answer(Transaction& transaction, std::uint16_t status, std::string_v
   transaction.finish();
 }
 
+// Reads the body, then answers with what came: "METHOD path?query body".
+class Echo final : public TransactionSink {
+ public:
+  explicit Echo(Transaction& transaction) : transaction_(transaction) {}
+  static void serve(Transaction& transaction) {
+    auto* echo = new Echo(transaction);
+    transaction.set_sink(echo);
+    transaction.read_body();
+  }
+  void on_body(std::string_view data, bool last) override {
+    body_.append(data);
+    if (!last) return;
+    const RequestHead& head = transaction_.request();
+    const std::string text = std::string(head.method) + " " + std::string(head.path) +
+                             (head.has_query ? "?" + std::string(head.query) : "") + " " + body_;
+    answer(transaction_, 200, text);
+    delete this;
+  }
+  void on_writable() override {}
+  void on_aborted() override { delete this; }
+
+ private:
+  Transaction& transaction_;
+  std::string body_;
+};
+
+inline std::string status_of(const std::string& text) {
+  return text.size() < 12 ? "none" : text.substr(9, 3);
+}
+
 }  // namespace gw::http::testing

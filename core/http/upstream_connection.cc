@@ -106,7 +106,7 @@ void UpstreamConnection::close(bool reset) {
   }
   state_ = State::kClosing;
   timer_.cancel();
-  rest_.reset();
+  rest_.clear();
   stream_.close(reset);
   endpoint_ = nullptr;
   if (endpoint == nullptr) return;
@@ -147,18 +147,10 @@ void UpstreamConnection::on_data(char* data, std::size_t size) {
 }
 
 void UpstreamConnection::pump(std::string_view input) {
-  const std::unique_ptr<std::string> held = std::move(rest_);
-  if (held != nullptr) {
-    GW_CHECK(input.empty());
-    input = *held;
-  }
-  pumping_ = true;
-  while (step(input)) {
-  }
-  pumping_ = false;
-  if (state_ == State::kClosing || state_ == State::kTunnel) return;
-  if (!input.empty()) {
-    rest_ = std::make_unique<std::string>(input);
+  rest_.pump(input, [this](std::string_view& left) { return step(left); });
+  if (state_ == State::kClosing) return rest_.clear();
+  if (state_ == State::kTunnel) return;
+  if (!rest_.empty()) {
     stream_.stop_reading();
   } else if (!peer_ended_) {
     stream_.start_reading();

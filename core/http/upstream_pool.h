@@ -25,6 +25,7 @@
 #include "http/head_parser.h"
 #include "http/head_text.h"
 #include "http/head_writer.h"
+#include "http/held_input.h"
 #include "http/metrics.h"
 #include "http/tunnel.h"
 #include "http/upstream.h"
@@ -97,7 +98,7 @@ class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
   void close(bool reset = false);
   void orphan() { pool_ = nullptr; }
   void pump(std::string_view input);
-  bool pumping() const { return pumping_; }
+  bool pumping() const { return rest_.pumping(); }
   bool connected() const { return state_ == State::kBusy; }
   bool reused() const { return reused_; }
   void start_response_timer();
@@ -141,7 +142,7 @@ class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
   UpstreamConnection* next_idle_ = nullptr;  // of the endpoint
   UpstreamConnection* previous_idle_ = nullptr;
   net::Timer timer_;
-  std::unique_ptr<std::string> rest_;
+  HeldInput rest_;
   HeadParser parser_;
   HeadText text_;
   BodyDecoder body_;
@@ -154,7 +155,6 @@ class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
   bool in_body_ = false;
   bool answer_begun_ = false;
   bool keep_alive_ = false;
-  bool pumping_ = false;
   bool peer_ended_ = false;
 };
 

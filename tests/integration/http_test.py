@@ -358,6 +358,11 @@ class Answers(Case):
         service.head()
         service.rest()  # the gateway gave up
         self.assertEqual(client.rest(), b"")
+        client = self.client(GET + GET).end_output()
+        service = self.service()
+        service.head()
+        service.rest()
+        self.assertEqual(client.rest(), b"")
 
     def test_client_that_leaves_with_a_request_pending(self):
         client = self.client(GET + GET)
@@ -379,6 +384,10 @@ class Answers(Case):
         client, service = self.relay(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
         client.head()
         client.reset()
+        service.rest()
+        client, service = self.client(GET).end_output(), self.service()
+        service.head()
+        service.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
         service.rest()
 
     def test_stale_connections(self):

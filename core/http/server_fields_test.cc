@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/testing_support.h"
+
+namespace gw::http {
+namespace {
+
+using testing::answer;
+using testing::Socket;
+using testing::TestServer;
+
+// What the handler saw of the request's fields, as text.
+std::string fields_of(const RequestHead& head) {
+  std::string out;
+  for (const Field& field : head.fields) {
+    out += std::string(field.name) + "=" + std::string(field.value) + "\n";
+  }
+  return out;
+}
+
+TEST(ServerConnection, TakesOutWhatBelongsToOneConnection) {
+  std::string seen;
+  TestServer server([&](Transaction& transaction) {
+    seen = fields_of(transaction.request());
+    answer(transaction, 200, "");
+  });
+  Socket client = server.connect();
+  client.send(
+      "GET / HTTP/1.1\r\nHost: shop.example\r\nConnection: close, X-Private\r\nX-Private: 1\r\n"
+      "Keep-Alive: 5\r\nTE: trailers\r\nTrailer: X\r\nProxy-Authorization: x\r\nUpgrade: h2c\r\n"
+      "Proxy-Connection: close\r\nX_User_Id: evil\r\nX-Forwarded-For: 1.2.3.4\r\n"
+      "X-Forwarded-Prefix: /x\r\nForwarded: for=1.2.3.4\r\nX-Real-IP: 1.2.3.4\r\n"
+      "X-Request-Id: mine\r\nAccept: a\r\n\r\n");
+  client.receive_all();
+  server.thread.run([&] {
+    const std::string id = seen.substr(seen.find("X-Request-Id=") + 13, 32);
+    EXPECT_EQ(std::string::npos, id.find_first_not_of("0123456789abcdef"));
+    EXPECT_EQ(
+        "Accept=a\nX-Forwarded-For=127.0.0.1\nX-Forwarded-Proto=http\n"
+        "X-Forwarded-Host=shop.example\nX-Forwarded-Port=80\nVia=1.1 gateway\nX-Request-Id=" +
+            id + "\n",
+        seen);
+  });
+}
+
+TEST(ServerConnection, BelievesTrustedProxies) {
+  ServerSettings settings;
+  settings.trusted = [](std::string_view address) {
+    return address == "127.0.0.1" || address.starts_with("10.");
+  };
+  std::string seen, client_address, scheme;
+  TestServer server(
+      [&](Transaction& transaction) {
+        seen = fields_of(transaction.request());
+        client_address = transaction.peer().client_address;
+        scheme = transaction.peer().scheme;
+        answer(transaction, 200, "");
+      },
+      settings);
+  Socket client = server.connect();
+  client.send(
+      "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Forwarded-For: 9.9.9.9, 1.2.3.4\r\n"
+      "X-Forwarded-For: 10.0.0.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 8443\r\n"
+      "X-Real-IP: 1.2.3.4\r\nX-Request-Id: mine-1\r\n\r\n");
+  client.receive_all();
+  server.thread.run([&] {
+    EXPECT_EQ("1.2.3.4", client_address);
+    EXPECT_EQ("https", scheme);
+    EXPECT_EQ(
+        "X-Forwarded-Proto=https\nX-Forwarded-Port=8443\nX-Real-IP=1.2.3.4\n"
+        "X-Forwarded-For=9.9.9.9, 1.2.3.4, 10.0.0.9, 127.0.0.1\nX-Forwarded-Host=a\n"
+        "Via=1.1 gateway\nX-Request-Id=mine-1\n",
+        seen);
+  });
+}
+
+TEST(ServerConnection, DefaultHeadersAndMessages) {
+  ServerSettings settings;
+  settings.response_headers = {{{{"Cache-Control", "no-cache"}, {"Pragma", "no-cache"}}, {304}},
+                               {{{"X-Frame-Options", "DENY"}}, {}},
+                               {{{"Strict-Transport-Security", "max-age=1"}}, {}, true}};
+  settings.trusted = [](std::string_view) { return true; };
+  settings.text = [](std::string_view code, std::string_view language) -> std::string_view {
+    return code != "BAD_REQUEST" ? "?" : language == "en" ? "bad" : "잘못된 요청입니다.";
+  };
+  TestServer server(
+      [](Transaction& transaction) {
+        if (transaction.request().path == "/own") {
+          return answer(transaction, 200, "", {{"pragma", "x"}});
+        }
+        answer(transaction, transaction.request().path == "/304" ? 304 : 200, "");
+      },
+      settings);
+  Socket client = server.connect();
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  std::string text = client.receive_answer();
+  EXPECT_NE(std::string::npos, text.find("Cache-Control: no-cache\r\nPragma: no-cache\r\nX-Frame"));
+  EXPECT_EQ(std::string::npos, text.find("Strict-Transport-Security"));
+  client.send("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\n\r\n");
+  EXPECT_NE(std::string::npos, client.receive_answer().find("Strict-Transport-Security"));
+  client.send("GET /own HTTP/1.1\r\nHost: a\r\n\r\n");
+  text = client.receive_answer();
+  EXPECT_EQ(std::string::npos, text.find("Cache-Control"));
+  EXPECT_NE(std::string::npos, text.find("X-Frame-Options: DENY"));
+  client.send("GET /304 HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(client.receive_until("\r\n\r\n"));
+  EXPECT_EQ(std::string::npos, client.received.find("Cache-Control"));
+  client.received.clear();
+  client.send("GET /a//b HTTP/1.1\r\nHost: a\r\n\r\n");
+  text = client.receive_all();
+  EXPECT_NE(std::string::npos, text.find("\"message\":\"잘못된 요청입니다.\"")) << text;
+  EXPECT_NE(std::string::npos, text.find("\"path\":\"/a//b\"")) << text;
+  EXPECT_NE(std::string::npos, text.find("X-Frame-Options: DENY")) << text;
+}
+
+}  // namespace
+}  // namespace gw::http
