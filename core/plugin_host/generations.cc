@@ -2,9 +2,9 @@
 #include "plugin_host/generations.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
+#include "plugin_host/generation.h"
 #include "plugin_host/workers.h"
 
 namespace gw::plugin_host {
@@ -12,29 +12,6 @@ namespace gw::plugin_host {
 using base::Error;
 using base::Nothing;
 using base::Status;
-
-struct Generations::Generation {
-  std::uint64_t number;
-  Blueprint blueprint;
-  std::vector<std::shared_ptr<Instance>> fresh;  // made for this generation
-  std::size_t waiting = 0;                       // answers that are still to come
-  std::string failure;
-  std::size_t workers_left = 0;  // that exchanges of it may still be on
-  net::Timer patience;           // until the log says what holds it
-
-  static void log_holders(void* self) {
-    for (const auto& instance : static_cast<Generation*>(self)->blueprint.instances)
-      instance->log_holders();
-  }
-};
-
-// An instance on its way out.
-struct Generations::Ending {
-  std::shared_ptr<Instance> instance;
-  net::Timer patience;   // until the log says what holds it, and its streams are asked to end
-  bool drained = false;  // they were
-  bool leaving = false;  // its parts are being taken down
-};
 
 namespace {
 
@@ -286,48 +263,6 @@ void Generations::check_over() {
       !ending_.empty())
     return;
   host_.main->post(std::exchange(shut_down_, nullptr));
-}
-
-std::string Generations::describe() const {
-  using nlohmann::ordered_json;
-  std::vector<std::pair<const Instance*, ordered_json>> instances;
-  auto generations = ordered_json::array();
-  auto entry = [&instances](const Instance* instance) -> ordered_json& {
-    for (auto& [known, shown] : instances)
-      if (known == instance) return shown;
-    const settings::Manifest& manifest = instance->library().manifest();
-    ordered_json shown = {
-        {"name", instance->name()},
-        {"plugin", manifest.id},
-        {"version", manifest.version},
-        {"abi", std::to_string(manifest.abi >> 16) + "." + std::to_string(manifest.abi & 0xffff)},
-        {"file", instance->library().path().filename().string()},
-        {"sha256", instance->library().hash()},
-        {"generations", ordered_json::array()}};
-    for (const auto& [what, count] : instance->holds()) shown["holds"][what] = count;
-    return instances.emplace_back(instance, std::move(shown)).second;
-  };
-  auto add = [&](const Generation& generation, const char* state) {
-    ordered_json names = ordered_json::array();
-    for (const auto& instance : generation.blueprint.instances) {
-      entry(instance.get())["generations"].push_back(generation.number);
-      names.push_back(instance->name());
-    }
-    generations.push_back({{"number", generation.number},
-                           {"state", state},
-                           {"instances", std::move(names)},
-                           {"workersLeft", generation.workers_left}});
-  };
-  if (next_ != nullptr) add(*next_, "starting");
-  if (current_ != nullptr) add(*current_, "active");
-  for (const auto& old : retiring_) add(*old, "retiring");
-  for (const auto& ending : ending_)
-    entry(ending->instance.get())["ending"] = ending->leaving ? "stopping" : "held";
-  ordered_json all = {{"abi", std::to_string(GW_ABI_MAJOR) + "." + std::to_string(GW_ABI_MINOR)},
-                      {"generations", std::move(generations)},
-                      {"instances", ordered_json::array()}};
-  for (auto& [instance, shown] : instances) all["instances"].push_back(std::move(shown));
-  return all.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
 }  // namespace gw::plugin_host

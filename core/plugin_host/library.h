@@ -89,6 +89,8 @@ class Libraries {
   // `host` is what plugins get; it must outlive every Library.
   Libraries(base::Log log, const gw_host& host);
 
+  // For copies, instead of one of its own making (private_folder.h).
+  void use_folder(std::filesystem::path path) { state_->folder.adopt(std::move(path)); }
   // The error begins with the file's name.
   base::Result<std::shared_ptr<Library>> open(const std::filesystem::path& path);
   // How many libraries were unloaded and are mapped all the same.

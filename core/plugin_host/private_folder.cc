@@ -42,6 +42,7 @@ PrivateFolder::~PrivateFolder() {
 }
 
 base::Status PrivateFolder::make() {
+  if (!path_.empty()) return base::Nothing{};
   std::vector<std::string> places;
   if (const char* runtime = std::getenv("XDG_RUNTIME_DIR"); runtime != nullptr && *runtime == '/')
     places.emplace_back(runtime);
@@ -60,9 +61,7 @@ base::Status PrivateFolder::make() {
 }
 
 base::Result<fs::path> PrivateFolder::put(const std::string& name, std::string_view bytes) {
-  if (path_.empty()) {
-    if (auto made = make(); !made) return Error{made.error()};
-  }
+  if (auto made = make(); !made) return Error{made.error()};
   const fs::path file = path_ / name;
   const fs::path half = path_ / (name + ".new");
   const int fd = ::open(half.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0500);

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 
@@ -25,6 +26,11 @@ class PrivateFolder {
   PrivateFolder(const PrivateFolder&) = delete;
   PrivateFolder& operator=(const PrivateFolder&) = delete;
 
+  // Makes the folder now; nothing when there is one.
+  base::Status make();
+  // Uses (and in the end removes) one that another process made for this one.
+  void adopt(std::filesystem::path path) { path_ = std::move(path); }
+
   // Writes a file of that name, replacing the name (never the content) of an older one. The folder
   // is made at the first call, in $XDG_RUNTIME_DIR or a temporary folder.
   base::Result<std::filesystem::path> put(const std::string& name, std::string_view bytes);
@@ -32,7 +38,6 @@ class PrivateFolder {
   const std::filesystem::path& path() const { return path_; }  // empty before the first put
 
  private:
-  base::Status make();
   std::filesystem::path path_;
 };
 

@@ -111,7 +111,10 @@ base::Result<std::unique_ptr<Preflight>> Preflight::start(net::Loop& main,
   made->diary_ = ::memfd_create("gateway-preflight", MFD_CLOEXEC);
   if (made->diary_ < 0) return Error{std::string("memfd_create: ") + std::strerror(errno)};
 
-  std::vector<std::string> words = {"gateway", "--config", config, "preflight"};
+  if (auto folder = made->folder_.make(); !folder) return Error{folder.error()};
+
+  std::vector<std::string> words = {"gateway", "--config", config, "preflight",
+                                    made->folder_.path().string()};
   words.insert(words.end(), plugins.begin(), plugins.end());
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
@@ -204,7 +207,8 @@ std::optional<Preflight::Failure> Preflight::judge(int status) const {
   return failure;
 }
 
-ExitCode preflight(const std::string& path, const std::vector<std::string>& plugins) {
+ExitCode preflight(const std::string& path, const std::vector<std::string>& arguments) {
+  if (arguments.empty()) return kUsage;
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_FSIZE, plugin_host::kMaxLibraryBytes);
@@ -217,8 +221,9 @@ ExitCode preflight(const std::string& path, const std::vector<std::string>& plug
   plugin_host::Host host{base::Log(), clock, metrics, health};
   host.worker_count = config->server.workers;
   plugin_host::Libraries libraries(base::Log(), plugin_host::host_tables());
-  for (const std::string& plugin : plugins)
-    plugin_host::try_plugin(host, libraries, config, plugin, &note);
+  libraries.use_folder(arguments[0]);
+  for (std::size_t i = 1; i < arguments.size(); ++i)
+    plugin_host::try_plugin(host, libraries, config, arguments[i], &note);
   const std::string line = std::string(kDone) + "\n";
   return ::write(STDERR_FILENO, line.data(), line.size()) > 0 ? kSuccess : kFailure;
 }

@@ -17,6 +17,7 @@
 #include "config/gateway_config.h"
 #include "net/loop.h"
 #include "plugin_host/instance.h"
+#include "plugin_host/private_folder.h"
 #include "server/command_line.h"
 
 namespace gw::server {
@@ -55,12 +56,13 @@ class Preflight {
   int diary_ = -1;  // what the child writes
   bool late_ = false;
   std::uint32_t timeout_ms_ = 0;
+  plugin_host::PrivateFolder folder_;  // the child's, which may not live to remove it
   std::unique_ptr<net::FdWatch> watch_;
   net::Timer patience_;
   Done done_;
 };
 
-// The child's side.
-ExitCode preflight(const std::string& config, const std::vector<std::string>& plugins);
+// The child's side. `arguments`: the folder for copies of libraries, then names of instances.
+ExitCode preflight(const std::string& config, const std::vector<std::string>& arguments);
 
 }  // namespace gw::server

@@ -19,6 +19,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import harness  # noqa: E402
+import load  # noqa: E402
 
 options = argparse.Namespace(streams=500)
 
@@ -239,6 +240,39 @@ class HandOver(unittest.TestCase):
             self.assertIn('gateway_streams_handed_over_total{result="kept"} 2',
                           gateway.request("GET", "/actuator/prometheus").body.decode())
             gateway.stop()
+
+    def ask_while_builds_change(self, folder, store):
+        """Every call is answered, and everybody keeps the place, whichever build the call meets."""
+        gateway = self.set_up(folder, store, drain="5s")
+        users = [f"user-{i:05}" for i in range(self.capacity + 64)]
+        for user in users:
+            self.assertEqual(gateway.request("POST", "/api/v1/queue/lineup", {"X-Subject": user}).status, 200)
+
+        def check(client, _path, _sent, head, body):
+            place = json.loads(body).get("data", {}).get("userQueuePosition")
+            return None if (head[":status"], place) == ("200", client + 1) else f"place {place}"
+        clients = load.Load(gateway.port, 64, ["/api/v1/queue/status"], lambda: None, check,
+                            lambda client: f"X-Subject: {users[self.capacity + client]}\r\n")
+        self.addCleanup(clients.stop)
+        for number in range(20):
+            self.install(f"0.1.{number % 2}")
+            self.assertTrue(gateway.reload(), gateway.log()[-3000:])
+        clients.stop()
+        print(f"{store.split(':')[0]}: {clients.answers} answers")
+        self.assertEqual(clients.failures[:5], [])
+        self.assertGreater(clients.answers, 2000)
+        harness.wait_for("the old libraries' end", lambda: len(self.libraries(gateway)) == 1)
+        gateway.stop()
+
+    def test_calls_meanwhile_memory(self):
+        with harness.scratch() as folder:
+            self.ask_while_builds_change(folder, "memory")
+
+    def test_calls_meanwhile_redis(self):
+        with harness.scratch() as folder:
+            redis = harness.Redis(folder)
+            self.addCleanup(redis.kill)
+            self.ask_while_builds_change(folder, f"redis://127.0.0.1:{redis.port}")
 
     def test_memory(self):
         with harness.scratch() as folder:

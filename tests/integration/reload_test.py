@@ -37,7 +37,9 @@ class Shop:
         self.write("a", "1")
         self.marks.append("a:1")
         self.active = 1
-        self.gateway = harness.Gateway(self.config, cwd=folder)
+        self.run = folder / "run"
+        self.run.mkdir()
+        self.gateway = harness.Gateway(self.config, {"XDG_RUNTIME_DIR": str(self.run)}, cwd=folder)
         test.addCleanup(self.gateway.kill)
 
     def install(self, build, name=None):
@@ -217,7 +219,9 @@ fail = "{fail}"
             clients.stop()
             self.assertEqual(clients.failures[:5], [])
             self.assertNotIn("held for", shop.gateway.log())
+            self.assertEqual(len(list(shop.run.iterdir())), 1, "folders of children that died are removed")
             shop.gateway.stop()
+            self.assertEqual(list(shop.run.iterdir()), [])
 
     def test_watched_files(self):
         with harness.scratch() as folder:

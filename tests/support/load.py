@@ -10,8 +10,9 @@ class Load:
     head, body)` where `sent` is what `before()` gave when the request was sent. What `check` returns, if
     anything, is a failure, as is every broken connection."""
 
-    def __init__(self, port, connections, paths, before, check):
+    def __init__(self, port, connections, paths, before, check, headers=lambda client: ""):
         self.port, self.paths, self.before, self.check = port, paths, before, check
+        self.headers = headers  # lines of a client's requests, each with its CRLF
         self.failures, self.answers = [], 0
         self._stop = False
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run(connections)))
@@ -24,7 +25,7 @@ class Load:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
             path = self.paths[number % len(self.paths)]
-            request = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+            request = f"GET {path} HTTP/1.1\r\nHost: x\r\n{self.headers(number)}\r\n".encode()
             while not self._stop:
                 sent = self.before()
                 writer.write(request)
