@@ -58,6 +58,9 @@ void QueuePart::make_subscriber() {
   };
   events.on_message = [this](std::string_view payload) { on_message(payload); };
   events.on_subscribed = [this] { catch_up(); };
+  events.on_lost = [this](std::string_view reason) {
+    shared_.context.log(GW_INFO, "no events are heard from Redis: " + std::string(reason));
+  };
   subscriber_ = std::make_unique<RedisConnection>(shared_.context, worker_, shared_.settings.redis,
                                                   std::move(events));
 }
