@@ -157,6 +157,7 @@ void QueuePart::on_store_down(std::string_view reason) {
 
 void QueuePart::own_store(bool up) {
   own_up_ = up;
+  heard_ns_ = shared_.context.monotonic_ns();  // while nobody ticked there was nothing to hear
   tell_streams();
   if (!home()) return;
   for (std::uint32_t i = 1; i < shared_.context.worker_count(); ++i)

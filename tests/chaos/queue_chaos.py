@@ -489,6 +489,9 @@ async def perform(options, seed, folder):
     print("disturbances:", chaos.done)
     print("crowd:", crowd.figures, f"slowest told {crowd.slowest_told:.2f} s")
     print(f"observer: {observer.commands} commands, {observer.admissions} admissions, {observer.masters} times a master")
+    for line in (line for gateway in gateways for line in gateway.log().splitlines()):
+        if "no events are heard any more" in line:
+            print("silent subscriber:", line)
     problems = observer.problems + crowd.problems
     if observer.admissions < options.seconds:
         problems.append("hardly anybody was admitted: the queue stood still")
