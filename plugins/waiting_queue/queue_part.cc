@@ -58,6 +58,9 @@ void QueuePart::make_subscriber() {
   };
   events.on_message = [this](std::string_view payload) { on_message(payload); };
   events.on_subscribed = [this] { catch_up(); };
+  events.on_lost = [this](std::string_view reason) {
+    shared_.context.log(GW_INFO, "no events are heard from Redis: " + std::string(reason));
+  };
   subscriber_ = std::make_unique<RedisConnection>(shared_.context, worker_, shared_.settings.redis,
                                                   std::move(events));
 }
@@ -154,6 +157,7 @@ void QueuePart::on_store_down(std::string_view reason) {
 
 void QueuePart::own_store(bool up) {
   own_up_ = up;
+  heard_ns_ = shared_.context.monotonic_ns();  // while nobody ticked there was nothing to hear
   tell_streams();
   if (!home()) return;
   for (std::uint32_t i = 1; i < shared_.context.worker_count(); ++i)

@@ -75,7 +75,7 @@ class QueuePart : private StoreEvents {
  private:
   static constexpr std::uint32_t kTickMs = 1000;
   static constexpr std::uint32_t kStartPatienceMs = 1000;
-  static constexpr std::uint32_t kSilenceMs = 4'000;
+  static constexpr std::uint32_t kSilenceMs = 2'500;
   static constexpr std::uint32_t kTicksPerSettings = 5;
 
   void make_redis_store();

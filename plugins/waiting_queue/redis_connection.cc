@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "redis_connection.h"
 
-#include <hiredis/hiredis_ssl.h>
-#include <openssl/err.h>
-#include <openssl/x509v3.h>
-
 #include <algorithm>
 #include <charconv>
 
@@ -43,13 +39,6 @@ std::optional<RedisHost> read_endpoint(std::string_view text) {
   if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
   host.name = name;
   return host;
-}
-
-std::string last_tls_error() {
-  char text[256] = "unknown";
-  if (unsigned long code = ERR_get_error(); code != 0) ERR_error_string_n(code, text, sizeof text);
-  ERR_clear_error();
-  return text;
 }
 
 }  // namespace
@@ -118,48 +107,13 @@ void RedisConnection::connect(const std::string& address) {
     return;
   }
   redis_ = redis;
-  session_ = nullptr;
-  if (options_.address.tls && !secure()) {
-    std::string reason = "TLS: " + last_tls_error();
-    redisAsyncFree(std::exchange(redis_, nullptr));
-    return lost(reason);
+  if (options_.address.tls) {
+    if (std::string reason = tls_.begin(redis_->c, options_.address, host_); !reason.empty()) {
+      redisAsyncFree(std::exchange(redis_, nullptr));
+      return lost(reason);
+    }
   }
   attach();
-}
-
-// The server's certificate must be signed by a known authority and name the host.
-bool RedisConnection::secure() {
-  const RedisAddress& address = options_.address;
-  if (tls_ == nullptr) {
-    std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> made(SSL_CTX_new(TLS_client_method()),
-                                                      &SSL_CTX_free);
-    SSL_CTX* context = made.get();
-    if (context == nullptr) return false;
-    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-    const int trusted = address.tls_ca.empty() ? SSL_CTX_set_default_verify_paths(context)
-                                               : SSL_CTX_load_verify_locations(
-                                                     context, address.tls_ca.c_str(), nullptr);
-    if (trusted != 1) return false;
-    if (!address.tls_certificate.empty() &&
-        (SSL_CTX_use_certificate_chain_file(context, address.tls_certificate.c_str()) != 1 ||
-         SSL_CTX_use_PrivateKey_file(context, address.tls_key.c_str(), SSL_FILETYPE_PEM) != 1))
-      return false;
-    tls_ = std::move(made);
-  }
-  SSL* tls = SSL_new(tls_.get());
-  if (tls == nullptr) return false;
-  // A literal address is matched as such and sent in no SNI.
-  const bool named =
-      X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), host_.c_str()) == 1 ||
-      (SSL_set1_host(tls, host_.c_str()) == 1 && SSL_set_tlsext_host_name(tls, host_.c_str()) == 1);
-  ERR_clear_error();
-  if (named && redisInitiateSSL(&redis_->c, tls) == REDIS_OK) {
-    session_ = tls;
-    return true;
-  }
-  SSL_free(tls);
-  return false;
 }
 
 void RedisConnection::attach() {
@@ -234,9 +188,7 @@ void RedisConnection::write() {
 }
 
 std::string RedisConnection::reason_of(const redisAsyncContext* redis) const {
-  if (session_ != nullptr)
-    if (long result = SSL_get_verify_result(session_); result != X509_V_OK)
-      return std::string("certificate verify failed: ") + X509_verify_cert_error_string(result);
+  if (std::string refusal = tls_.refusal(); !refusal.empty()) return refusal;
   return redis->err != 0 ? redis->errstr : "closed";
 }
 

@@ -17,7 +17,6 @@
 #pragma once
 
 #include <hiredis/async.h>
-#include <openssl/ssl.h>
 
 #include <cstdint>
 #include <deque>
@@ -29,26 +28,10 @@
 #include <string_view>
 #include <vector>
 
+#include "redis_tls.h"
 #include "scripts.h"
 
 namespace gw::queue {
-
-struct RedisHost {
-  std::string name;
-  std::uint16_t port = 6379;
-};
-
-struct RedisAddress {
-  std::vector<RedisHost> hosts;  // several: sentinels, or servers of a cluster
-  std::string unix_path;         // instead of hosts
-  std::string master;            // with sentinels: the name they have for the master
-  bool cluster = false;
-  std::string user, password, sentinel_password;
-  int database = 0;
-  bool tls = false;
-  std::string tls_ca;                    // a file in PEM; empty: the system's
-  std::string tls_certificate, tls_key;  // files in PEM, if the server asks for one
-};
 
 struct RedisOptions {
   RedisAddress address;
@@ -110,7 +93,6 @@ class RedisConnection {
   void resolve();
   bool asks_sentinel() const { return !options_.address.master.empty() && !next_; }
   void connect(const std::string& address);
-  bool secure();
   // Why the connection ended; a certificate that was refused is not in hiredis' own words.
   std::string reason_of(const redisAsyncContext* redis) const;
   void attach();
@@ -147,8 +129,7 @@ class RedisConnection {
   std::optional<RedisHost> next_;  // where a sentinel or a server of the cluster sent us
   std::uint32_t hops_ = 0;
   bool hopping_ = false;
-  SSL* session_ = nullptr;  // hiredis' own, of this connection
-  std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> tls_{nullptr, &SSL_CTX_free};
+  RedisTls tls_;
   std::uint64_t connecting_since_ns_ = 0;
   std::uint32_t failures_ = 0;
   std::uint32_t watched_ = 0;

@@ -47,6 +47,23 @@ TEST_F(RedisTopology, a_user_with_few_rights_and_a_database) {
   expect_down("redis://shop:wrong@127.0.0.1:" + text(port), "", "WRONGPASS");
 }
 
+TEST_F(RedisTopology, settings_that_contradict_each_other_are_refused) {
+  auto complaints = [&](const std::string& config) {
+    testing::Instance instance(host_, gw_plugin_entry, config);
+    return instance.created() ? "" : ::testing::PrintToString(instance.complaints());
+  };
+  EXPECT_THAT(complaints("coexist = true\nmax_stay_seconds = 60"), HasSubstr("max_stay_seconds"));
+  EXPECT_THAT(complaints("coexist = true\nkey_prefix = \"x:\""), HasSubstr("key_prefix"));
+  EXPECT_EQ(complaints("coexist = true"), "");
+  EXPECT_THAT(complaints("store = \"rediss://h\"\ntls_key = \"k\""), HasSubstr("belong together"));
+  for (const char* prefix : {"x", "{}", "}x{", "{x", "x}"})
+    EXPECT_THAT(
+        complaints("store = \"redis+cluster://h\"\nkey_prefix = \"" + std::string(prefix) + "\""),
+        HasSubstr("hash tag"))
+        << prefix;
+  EXPECT_EQ(complaints("store = \"redis+cluster://h\"\nkey_prefix = \"a{x}b\""), "");
+}
+
 class RedisTls : public RedisTopology {
  protected:
   // An authority and two certificates, for localhost and for somebody else.

@@ -216,7 +216,14 @@ class Crowd:
         self.problems, self.figures = [], dict.fromkeys(
             ("line-ups", "told", "told late", "streams", "holds", "calls", "lost by fail-over", "vanished", "left"), 0)
         self.broken_since, self.served_since, self.failovers = None, time.monotonic(), 0
-        self.slowest_told = -1.0
+        self.slowest_told, self.lag = -1.0, 0.0
+
+    async def watch_lag(self):
+        """How late this process itself is: what it measures is no truer than that."""
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.1)
+            self.lag = max(self.lag * 0.9, time.monotonic() - before - 0.1)
 
     def disturb(self):
         self.broken_since = time.monotonic()
@@ -343,7 +350,7 @@ class Crowd:
                     self.told(user, opened)
                     return True
             late = self.untold(user, since, opened) if shown else 0
-            if late > TOLD_WITHIN_S:
+            if late > TOLD_WITHIN_S + self.lag:
                 self.problems.append(f"{user} was admitted and for {late:.1f} s not told")
         finally:
             writer.close()
@@ -368,8 +375,8 @@ class Crowd:
             return
         took = time.monotonic() - max(at, opened, self.served_since)
         self.slowest_told = max(self.slowest_told, took)
-        if took > TOLD_WITHIN_S:
-            self.problems.append(f"{user} was told {took:.1f} s after its admission")
+        if took > TOLD_WITHIN_S + self.lag:
+            self.problems.append(f"{time.strftime('%T')} {user} was told {took:.1f} s after its admission (lag {self.lag:.2f} s)")
 
 
 class Chaos:
@@ -463,6 +470,7 @@ async def perform(options, seed, folder):
     crowd = Crowd(random_, ports, keys, options.clients, observer)
     chaos = Chaos(random_, flock, gateways, crowd, start_gateway)
     tasks = [asyncio.create_task(observer.run())]
+    tasks += [asyncio.create_task(crowd.watch_lag())]
     tasks += [asyncio.create_task(crowd.serve(user)) for user in crowd.tokens]
     try:
         await chaos.run(options.seconds)
@@ -481,11 +489,17 @@ async def perform(options, seed, folder):
     print("disturbances:", chaos.done)
     print("crowd:", crowd.figures, f"slowest told {crowd.slowest_told:.2f} s")
     print(f"observer: {observer.commands} commands, {observer.admissions} admissions, {observer.masters} times a master")
+    for line in (line for gateway in gateways for line in gateway.log().splitlines()):
+        if "no events are heard any more" in line:
+            print("silent subscriber:", line)
     problems = observer.problems + crowd.problems
     if observer.admissions < options.seconds:
         problems.append("hardly anybody was admitted: the queue stood still")
     for problem in problems[:20]:
         print("BROKEN:", problem)
+    if problems:
+        for gateway in gateways:
+            print("log of a gateway:\n" + gateway.log()[-6000:])
     return 1 if problems else 0
 
 
