@@ -7,6 +7,9 @@
   counts     system calls and heap allocations per relayed request
   idle       bytes per idle keep-alive connection
   latency    added by the proxy at 2,000 requests a second, open loop
+  waiting    a crowd that asks against a crowd that holds streams; bytes per stream, CPU per event
+  scripts    Redis' own time per line-up, status and rank (redis_cost.py)
+  slow       good traffic beside 10,000 slow clients (slow_clients.py)
   admission  from DELETE allowed-in-token on one gateway to ALLOWED_IN on a stream of another (one Redis)
 
   python3 bench/run.py [what ...]      --rounds N  --seconds S
@@ -17,14 +20,27 @@ import os
 import pathlib
 import platform
 import re
+import subprocess
+import sys
 import time
 
 from peers import ROOT
 import admission
 import relay
+import waiting
+
+
+def script(title, name):
+    """A program of its own, whose output is taken as it is."""
+    def measure(_):
+        out = subprocess.run([sys.executable, ROOT / "bench" / name], check=True, capture_output=True, text=True).stdout
+        return [f"## {title}", "", "```", out.rstrip(), "```"]
+    return measure
+
 
 MEASURES = {"processor": relay.processor, "counts": relay.counts, "idle": relay.idle_memory,
-            "latency": relay.latency, "admission": admission.admission}
+            "latency": relay.latency, "admission": admission.admission, "waiting": waiting.waiting,
+            "scripts": script("The queue's scripts", "redis_cost.py"), "slow": script("Slow clients", "slow_clients.py")}
 
 
 def main():
@@ -32,6 +48,8 @@ def main():
     parser.add_argument("what", nargs="*", choices=[*MEASURES, []], default=[])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--people", type=int, default=5000)
+    parser.add_argument("--waiting-seconds", type=int, default=180)
     options = parser.parse_args()
     processor = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     lines = ["# Benchmarks", "", "Written by `make bench`. Medians of an interleaved run; compare ratios, not machines.", "",

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the queue's scripts cost Redis, per user: `python3 bench/queue.py [--waiting 50000]`.
+"""What the queue's scripts cost Redis, per user: `python3 bench/redis_cost.py [--waiting 50000]`.
 
 Starts a redis-server of its own, runs the scripts of lua/ as the gateway sends them, and divides the time that
 the server says it spent in them (INFO commandstats) by the users they served. The yardstick, measured in the
