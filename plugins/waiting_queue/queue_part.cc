@@ -57,8 +57,12 @@ void QueuePart::make_subscriber() {
     subscriber_->subscribe(shared_.scripts.channel());
   };
   events.on_message = [this](std::string_view payload) { on_message(payload); };
-  events.on_subscribed = [this] { catch_up(); };
+  events.on_subscribed = [this] {
+    deaf_ = false;
+    catch_up();
+  };
   events.on_lost = [this](std::string_view reason) {
+    if (std::exchange(deaf_, true)) return;
     shared_.context.log(GW_INFO, "no events are heard from Redis: " + std::string(reason));
   };
   subscriber_ = std::make_unique<RedisConnection>(shared_.context, worker_, shared_.settings.redis,

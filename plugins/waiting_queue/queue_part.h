@@ -116,6 +116,7 @@ class QueuePart : private StoreEvents {
   std::optional<std::uint64_t> told_version_;  // of another gateway's settings
   bool started_ = false, configured_ = false;
   bool own_up_ = false, home_up_ = true;
+  bool deaf_ = false;      // said that no events come
   std::string told_down_;  // the reason last logged; empty while the store is there
 };
 

@@ -347,7 +347,7 @@ class Crowd:
                     self.gone(user, since, epoch)
                     return False
                 if line.startswith("event: ALLOWED_IN"):
-                    self.told(user, opened)
+                    self.told(user, since, opened)
                     return True
             late = self.untold(user, since, opened) if shown else 0
             if late > TOLD_WITHIN_S + self.lag:
@@ -368,10 +368,10 @@ class Crowd:
             return 0
         return time.monotonic() - max(at, opened, self.served_since)
 
-    def told(self, user, opened):
+    def told(self, user, since, opened):
         self.figures["told"] += 1
-        at = self.observer.admitted_at.get(user)
-        if at is None or self.broken_since:
+        at = self.observer.admitted_at.get(user, 0)
+        if at < since - 1 or self.broken_since:  # told before the observer read of it
             return
         took = time.monotonic() - max(at, opened, self.served_since)
         self.slowest_told = max(self.slowest_told, took)
