@@ -116,7 +116,7 @@ void QueuePart::on_store_up(const std::string& version) {
   told_down_ = false;
   measures_.connected(true);
   bring_settings();
-  started();
+  warm_up();
 }
 
 // A gateway that starts brings its settings; one that comes back does not put them over another's.

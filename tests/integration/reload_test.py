@@ -194,7 +194,7 @@ fail = "{fail}"
                     ("abi", plugin(), place + r"plugin bad: .*bad.so needs plugin ABI 1.99"),
                     ("crash", plugin(), died("while it was loaded", "SIGSEGV")),
                     ("a", plugin(fail="crash"), died("in create", "SIGSEGV")),
-                    ("a", plugin(fail="abort"), died("in create", "SIGABRT")),
+                    ("a", plugin(fail="abort"), place + "plugin bad: ./bad.so crashed in create: SIGABRT"),
                     ("a", plugin(fail="hang"), place + r"plugin bad: ./bad.so did not return within 2000 ms in create"),
                     ("a", plugin(fail="exit"), place + r"plugin bad: ./bad.so ended the process in create"),
                     ("a", plugin(fail="create"), place + '"?fail"?.* is set to fail in create'),
