@@ -69,6 +69,7 @@ struct MovesWorld : World {
     };
     start(2, false);
   }
+  ~MovesWorld() { dispatcher.close_streams(nullptr); }  // while the owners are there
   StreamMove move() { return {{&b.use, &old_side, &api}, {&c.use, &new_side, &api}}; }
 
   gw_handover_api api = Side::api();

@@ -53,6 +53,28 @@ gw_status QueuePart::answer(std::uint32_t format, std::string_view question, std
   return understood ? GW_OK : GW_INVALID;
 }
 
+void QueuePart::warm_up() {
+  constexpr std::uint32_t kAskMs = 20;
+  if (started_ || warming_.active()) return;
+  auto ask = [this] {
+    if (started_) return warming_.cancel();
+    for (std::uint32_t i = 0; i < shared_.context.worker_count(); ++i)
+      shared_.context.post<QueuePart>(i, [i](QueuePart& part) {
+        if (!part.store_->available()) return;
+        part.shared_.context.post<QueuePart>(0, [i](QueuePart& home) { home.warmed(i); });
+      });
+  };
+  ask();
+  warming_.start(worker_, kAskMs, ask, kAskMs);
+}
+
+void QueuePart::warmed(std::uint32_t index) {
+  warm_.insert(index);
+  if (warm_.size() < shared_.context.worker_count() || heard_ns_ == 0) return;
+  warming_.cancel();
+  started();
+}
+
 bool QueuePart::ask_successor(std::string_view question, std::string& answer) const {
   return shared_.context.ask_successor(kBlobFormat, question, answer) == GW_OK;
 }

@@ -133,7 +133,7 @@ void QueuePart::say_up(const std::string& version) {
   told_down_.clear();
   measures_.connected(true);
   bring_settings();
-  started();
+  warm_up();
 }
 
 // A gateway that starts brings its settings; one that comes back does not put them over another's.

@@ -9,6 +9,7 @@
 #include <gateway/plugin.hpp>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -63,6 +64,10 @@ class QueuePart : private StoreEvents {
   void state_moved();
   gw_status answer(std::uint32_t format, std::string_view question, std::string& out);
   bool ask_successor(std::string_view question, std::string& answer) const;
+  // Home worker: waits, before it has started, until the other parts' connections and the
+  // subscriber are there too, so that none that is served meets one that is not.
+  void warm_up();
+  void warmed(std::uint32_t index);
 
   // Home worker, memory store only.
   MemoryQueue& memory() { return memory_->queue(); }
@@ -112,6 +117,8 @@ class QueuePart : private StoreEvents {
   std::unique_ptr<RedisConnection> subscriber_;
   std::uint64_t heard_ns_ = 0;  // when the subscriber last heard anything
   Timer scheduler_, patience_;
+  Timer warming_;
+  std::set<std::uint32_t> warm_;  // parts that are connected
   std::uint32_t ticks_ = 0;
   std::optional<std::uint64_t> told_version_;  // of another gateway's settings
   bool started_ = false, configured_ = false;

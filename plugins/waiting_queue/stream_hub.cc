@@ -5,22 +5,9 @@
 #include <cinttypes>
 #include <cstdio>
 
-namespace gw::queue {
+#include "stream_record.h"
 
-struct StreamHub::Stream {
-  StreamHub* hub;
-  gw_stream* handle;
-  Users::value_type* user;
-  Stream* sibling;         // next stream of the same user
-  Stream *before, *after;  // in the slot
-  std::uint32_t slot;
-  std::uint32_t last_id;
-  std::uint64_t heartbeat_at;  // in slots passed
-  bool due;                    // waits for a look's answer
-  bool held;                   // was told that the store is away
-  bool told_absent;
-  bool quiet;  // adopted: its client was told by another hub where it stands
-};
+namespace gw::queue {
 
 const gw_stream_events StreamHub::kEvents = {sizeof(gw_stream_events), &StreamHub::on_closed,
                                              &StreamHub::on_writable, &StreamHub::on_drain};
@@ -133,49 +120,6 @@ void StreamHub::place(Stream& stream, std::uint32_t at) {
   if (slot.first != nullptr) slot.first->before = &stream;
   slot.first = &stream;
   ++slot.count;
-}
-
-// Times are written down as what is left of them, so that nobody is asked for later, or more often,
-// than without the hand-over.
-void StreamHub::export_stream(const void* owner, std::string& blob) const {
-  const auto& stream = *static_cast<const Stream*>(owner);
-  const std::uint64_t count = slots_.size();
-  const std::uint64_t turns = (stream.slot + count - wheel_ % count) % count;
-  BlobWriter out(blob);
-  out.text(stream.user->first);
-  out.number(stream.last_id);
-  out.number(turns * kSlotMs);
-  out.number((stream.heartbeat_at - std::min(stream.heartbeat_at, wheel_)) * kSlotMs);
-  out.byte(static_cast<std::uint8_t>((stream.held ? 1 : 0) | (stream.told_absent ? 2 : 0)));
-}
-
-gw_status StreamHub::adopt(gw_stream* handle, BlobReader& blob, const gw_stream_events*& events,
-                           void*& owner) {
-  const std::string_view user = blob.text();
-  auto stream = std::make_unique<Stream>();
-  stream->handle = handle;
-  stream->last_id = static_cast<std::uint32_t>(blob.number());
-  const std::uint64_t next_slots = blob.number() / kSlotMs,
-                      heartbeat_slots = blob.number() / kSlotMs;
-  const std::uint8_t flags = blob.byte();
-  if (!blob.whole() || user.size() > kMaxUserBytes) return GW_INVALID;
-  if (room_for(user) != Opened::kYes) return GW_LIMIT;
-  stream->held = (flags & 1) != 0;
-  stream->told_absent = (flags & 2) != 0;
-  stream->quiet = flags == 0;
-  start_wheel();
-  stream->heartbeat_at =
-      wheel_ + std::min<std::uint64_t>(heartbeat_slots, settings_.heartbeat_ms / kSlotMs);
-  const std::uint64_t count = slots_.size();
-  Stream* added = add(std::move(stream), user);
-  place(*added, static_cast<std::uint32_t>((wheel_ + std::min(next_slots, count)) % count));
-  events = &kEvents;
-  owner = added;
-  return GW_OK;
-}
-
-void StreamHub::forget(void* owner) {
-  unlink(static_cast<Stream*>(owner));
 }
 
 void StreamHub::unlink(Stream* stream) {

@@ -64,6 +64,7 @@ class Misuse(unittest.TestCase):
             gateway.wait_log(r"worker 0 has been held for \d+ ms by instance nasty")
             gateway.stop()
 
+    @unittest.skipIf(harness.sanitized(), "the sanitizer says it")
     def test_who_crashes_is_named(self):
         with harness.scratch() as folder:
             gateway = self.start(folder, "serve")

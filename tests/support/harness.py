@@ -27,6 +27,11 @@ GATEWAY = BUILD / "bin" / "gateway"
 DEADLINE_S = 60.0
 
 
+def sanitized():
+    """Is this a build with a sanitizer? It ends a process that crashes in a way of its own."""
+    return re.search(r"^GW_SANITIZE:\w+=.", (BUILD / "CMakeCache.txt").read_text(), re.M) is not None
+
+
 def wait_for(what, probe, deadline_s=DEADLINE_S):
     """The first true answer of `probe`; fails with `what` after the deadline."""
     end = time.monotonic() + deadline_s
