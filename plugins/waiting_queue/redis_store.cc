@@ -104,7 +104,7 @@ StoreError RedisStore::refuse(StoreError error) {
 }
 
 StoreError RedisStore::admissible() {
-  if (!proven_ && !starting_) return StoreError::kUnavailable;
+  if (!proven_) return StoreError::kUnavailable;
   return pending_ >= options_.max_pending || connection_.full() ? StoreError::kOverloaded
                                                                 : StoreError::kNone;
 }
@@ -372,7 +372,6 @@ void RedisStore::probe() {
 void RedisStore::on_proven() {
   probe_timer_.cancel();
   connection_.proven();
-  starting_ = false;
   if (std::exchange(proven_, true)) return;
   resend();
   if (events_.on_up) events_.on_up(connection_.server_version());
@@ -380,7 +379,6 @@ void RedisStore::on_proven() {
 
 // The server answers, but takes no changes.
 void RedisStore::hold(std::string_view reason) {
-  starting_ = false;
   if (!probe_timer_.active())
     probe_timer_.start(
         worker_, kProbeMs, [this] { probe(); }, kProbeMs);
@@ -392,7 +390,6 @@ void RedisStore::hold(std::string_view reason) {
 }
 
 void RedisStore::down(std::string_view reason) {
-  starting_ = false;
   probe_timer_.cancel();
   proven_ = false;
   held_for_.clear();

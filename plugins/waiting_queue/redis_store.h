@@ -122,8 +122,6 @@ class RedisStore : public Store {
   std::size_t pending_ = 0;                     // items
   std::uint32_t locked_out_ = 0;  // ticks in a row that another gateway's lock forbade
   bool proven_ = false;           // a probe succeeded, and nothing failed since
-  // Until the first connection serves or fails; what is asked meanwhile waits for it.
-  bool starting_ = true;
   Command command_;
   std::uint64_t complained_ns_ = 0;
   std::string held_for_;  // why the server is not used although it answers
