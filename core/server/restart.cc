@@ -20,6 +20,7 @@ constexpr std::string_view kFollowed[] = {
     "body_idle_timeout",
     "connect_timeout",
     "drain_timeout",
+    "half_closed_timeout",
     "header_timeout",
     "idle_timeout",
     "languages",
@@ -48,6 +49,7 @@ constexpr std::string_view kFollowed[] = {
     "upstream_body_idle_timeout",
     "upstream_idle_timeout",
     "watch_files",
+    "websocket_idle_timeout",
     "write_timeout",
 };
 
