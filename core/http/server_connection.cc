@@ -321,9 +321,9 @@ void ServerConnection::go_idle() {
 // Closing a socket with unread bytes resets the connection and can destroy the answer on its way:
 // say that nothing follows, and read on for a while.
 void ServerConnection::linger() {
-  if (stream_.broken()) return;  // on_broken follows
   mode_ = Mode::kLingering;
   dropped_bytes_ = 0;
+  if (stream_.broken()) return;  // on_broken follows
   stream_.end_output();
   if (peer_ended_ && !stream_.blocked()) return close();
   start_timer(kLingerMs);

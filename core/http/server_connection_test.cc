@@ -55,6 +55,26 @@ TEST(ServerConnection, ServesPipelinedRequestsInOrder) {
   sender.join();
 }
 
+// The first answers find the client gone; the last request ends the connection by itself.
+TEST(ServerConnection, PipelinedRequestsOfAClientThatLeft) {
+  TestServer server(Echo::serve);
+  const std::string good = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  for (const std::string& last :
+       {std::string("x y z\r\n\r\n"),
+        std::string("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nmore")}) {
+    Socket client = server.connect();
+    server.thread.run([&] {  // where the connection lives: it reads only when the client has left
+      client.send(good + good + last);
+      client.close();
+    });
+    EXPECT_TRUE(
+        server.thread.wait_until([&] { return server.metrics.connections_open.value() == 0; }));
+  }
+  Socket other = server.connect();
+  other.send(good);
+  EXPECT_NE("", other.receive_answer());
+}
+
 TEST(ServerConnection, WhoAsksWithoutReadingIsStopped) {
   const std::string body(10000, 'x');
   TestServer server([&](Transaction& transaction) { answer(transaction, 200, body); });
