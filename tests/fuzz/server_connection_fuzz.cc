@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // All of a server connection, over a real socket: requests behind each other, bodies, what is
-// refused. What the handler sees must be the same however the bytes are cut up. The first byte says
-// which answers the handler gives.
+// refused. What the handler sees must be the same however the bytes are cut up; and a client that
+// leaves at once does no harm. The first byte says which answers the handler gives.
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -108,13 +108,26 @@ class Subject {
       loop_.turn(false);
       drop_answers(client);
     }
-    ::close(client);
-    for (std::size_t i = 0; i < kMostTurns && connections_.open() > 0; ++i) loop_.turn(false);
-    GW_CHECK(connections_.open() == 0 && count_.total() == 0);
+    close(client);
     return handler_.seen;
   }
 
+  // The client sends what the socket takes, and is gone before any of it is read.
+  void abandon(std::string_view input, unsigned char mode) {
+    handler_.mode = mode;
+    const int client = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    GW_CHECK(connect(client, raw_address(), address_size_) == 0);
+    (void)!::send(client, input.data(), input.size(), MSG_NOSIGNAL);
+    close(client);
+  }
+
  private:
+  void close(int client) {
+    ::close(client);
+    for (std::size_t i = 0; i < kMostTurns && (i < 2 || connections_.open() > 0); ++i)
+      loop_.turn(false);
+    GW_CHECK(connections_.open() == 0 && count_.total() == 0);
+  }
   static std::shared_ptr<const ServerSettings> settings() {
     auto out = std::make_shared<ServerSettings>();
     out->limits.max_body_bytes = 1000;
@@ -147,5 +160,6 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   gw::fuzz::Cuts cuts(text);
   const std::string whole = subject.serve(text, data[0], nullptr);
   GW_CHECK(subject.serve(text, data[0], &cuts) == whole);
+  subject.abandon(text, data[0]);
   return 0;
 }
