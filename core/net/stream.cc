@@ -372,8 +372,9 @@ void Stream::close(bool reset) {
     impl.writer = nullptr;
     impl.write_used = 0;
   }
-  for (Stream** at = &impl.failed_streams; in_failed_list_; at = &(*at)->next_failed_) {
-    if (*at != this) continue;
+  if (in_failed_list_) {
+    Stream** at = &impl.failed_streams;
+    while (*at != this) at = &(*at)->next_failed_;
     *at = next_failed_;
     next_failed_ = nullptr;
     in_failed_list_ = false;

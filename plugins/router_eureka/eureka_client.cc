@@ -34,10 +34,11 @@ RegistryFetcher::RegistryFetcher(Context context, Worker worker, EurekaOptions& 
       changed_(std::move(changed)),
       first_(std::move(first)),
       call_(worker, options.servers, options.max_registry_bytes),
+      began_ns_(context.monotonic_ns()),
       instances_(
           worker.cell(family(GW_GAUGE, "gateway_registry_instances", "Instances in the registry"))),
-      age_(worker.cell(
-          family(GW_GAUGE, "gateway_registry_age_seconds", "Since the last good fetch"))),
+      age_(worker.cell(family(GW_GAUGE, "gateway_registry_age_seconds",
+                              "Since the last good fetch; since the start when there was none"))),
       fetched_(fetch_cell(worker, "success")),
       fetch_failed_(fetch_cell(worker, "failure")) {
   report(GW_UNKNOWN, "not yet connected to an Eureka server");
@@ -131,8 +132,7 @@ void RegistryFetcher::report(std::int32_t status, const std::string& description
 }
 
 void RegistryFetcher::show_age() {
-  if (!last_success_ns_) return;
-  std::uint64_t age_ns = context_.monotonic_ns() - *last_success_ns_;
+  const std::uint64_t age_ns = context_.monotonic_ns() - last_success_ns_.value_or(began_ns_);
   tables.metrics->set(age_, static_cast<double>(age_ns) * 1e-9);
 }
 

@@ -74,6 +74,7 @@ class RegistryFetcher {
   Backoff backoff_;
   Registry registry_;
   bool complete_ = false;  // the registry is one that deltas can be applied to
+  const std::uint64_t began_ns_;
   std::optional<std::uint64_t> last_success_ns_;
   std::string last_failure_;  // logged already
   gw_cell* instances_;

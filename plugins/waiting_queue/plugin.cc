@@ -60,15 +60,15 @@ type = "string"
 default = ""
 doc = "Password for the sentinels, if they want one."
 [config.tls_ca]
-type = "string"
+type = "path"
 default = ""
 doc = "With rediss: a file of the authorities that may have signed the server's certificate (PEM); empty: the system's."
 [config.tls_certificate]
-type = "string"
+type = "path"
 default = ""
 doc = "With rediss: our own certificate (PEM), if the server asks for one."
 [config.tls_key]
-type = "string"
+type = "path"
 default = ""
 doc = "The key of tls_certificate (PEM)."
 [config.key_prefix]
