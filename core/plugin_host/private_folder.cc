@@ -2,11 +2,13 @@
 #include "plugin_host/private_folder.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -29,6 +31,36 @@ bool write_all(int fd, std::string_view bytes) {
   return true;
 }
 
+constexpr char kPrefix[] = "gateway-";
+constexpr std::size_t kNameBytes = sizeof kPrefix - 1 + 6;
+constexpr auto kYoung = std::chrono::minutes(1);  // perhaps made, and not locked yet
+
+int lock_folder(const fs::path& folder) {
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+  if (fd >= 0) ::close(fd);
+  return -1;
+}
+
+// Removes folders of this user in `place` whose processes are gone.
+void sweep(const fs::path& place) {
+  std::error_code failed;
+  for (const fs::directory_entry& entry : fs::directory_iterator(place, failed)) {
+    const std::string name = entry.path().filename().string();
+    struct stat info {};
+    if (!name.starts_with(kPrefix) || name.size() != kNameBytes ||
+        ::lstat(entry.path().c_str(), &info) != 0 || !S_ISDIR(info.st_mode) ||
+        info.st_uid != ::geteuid() || (info.st_mode & 0777) != 0700 ||
+        fs::file_time_type::clock::now() - entry.last_write_time(failed) < kYoung) {
+      continue;
+    }
+    const int fd = lock_folder(entry.path());
+    if (fd < 0) continue;
+    fs::remove_all(entry.path(), failed);
+    ::close(fd);
+  }
+}
+
 bool code_allowed(const std::string& folder) {
   struct statvfs info;
   return ::statvfs(folder.c_str(), &info) == 0 && (info.f_flag & ST_NOEXEC) == 0;
@@ -39,6 +71,7 @@ bool code_allowed(const std::string& folder) {
 PrivateFolder::~PrivateFolder() {
   std::error_code ignored;  // nobody is left to hear it
   if (!path_.empty()) fs::remove_all(path_, ignored);
+  if (lock_ >= 0) ::close(lock_);
 }
 
 base::Status PrivateFolder::make() {
@@ -49,9 +82,11 @@ base::Status PrivateFolder::make() {
   places.insert(places.end(), {"/tmp", "/var/tmp"});
   std::string tried;
   for (const std::string& place : places) {
-    std::string name = place + "/gateway-XXXXXX";
+    std::string name = place + "/" + kPrefix + "XXXXXX";
     if (code_allowed(place) && ::mkdtemp(name.data()) != nullptr) {  // mode 0700
       path_ = name;
+      lock_ = lock_folder(path_);
+      sweep(place);
       return base::Nothing{};
     }
     tried += (tried.empty() ? "" : ", ") + place;

@@ -3,6 +3,9 @@
 // Where the gateway keeps its own copies of plugins while they are loaded: a folder that only its
 // user can enter (mode 0700), on a file system that lets code be mapped, removed at exit.
 //
+// A folder is locked for as long as its process lives: what a process that was killed left behind is
+// removed by the next one.
+//
 // Why copies at all: glibc takes a library for loaded already when the path, or device and inode,
 // are the same, so a plugin that was rebuilt in place would never be seen; and a file that is
 // mapped must not be overwritten by the next build.
@@ -39,6 +42,7 @@ class PrivateFolder {
 
  private:
   std::filesystem::path path_;
+  int lock_ = -1;
 };
 
 // Any thread. Does this process have `file` mapped?

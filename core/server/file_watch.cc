@@ -2,7 +2,6 @@
 #include "server/file_watch.h"
 
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -37,7 +36,7 @@ base::Result<std::unique_ptr<FileWatch>> FileWatch::start(net::Loop& loop,
       loop, made->inotify_, net::FdWatch::kRead,
       [](void* self, std::uint32_t) { static_cast<FileWatch*>(self)->something(); }, made.get());
   if (made->ready_ == nullptr) return Error{"inotify cannot be watched"};
-  made->known_ = made->stamps();
+  made->known_ = made->latest_ = stamps_of(made->files_);
   return made;
 }
 
@@ -46,32 +45,22 @@ FileWatch::~FileWatch() {
   if (inotify_ >= 0) ::close(inotify_);
 }
 
-// Which file it was does not matter: the stamps tell.
+// Whatever else lies in the folders may change all the time: the stamps tell.
 void FileWatch::something() {
   alignas(inotify_event) char events[4096];
   while (::read(inotify_, events, sizeof events) > 0) continue;
+  auto now = stamps_of(files_);
+  if (now == latest_) return;
+  latest_ = std::move(now);
   quiet_.start(
       *loop_, kQuietMs, 0, [](void* self) { static_cast<FileWatch*>(self)->quiet(); }, this);
 }
 
 void FileWatch::quiet() {
-  auto now = stamps();
-  if (now == known_) return;
-  known_ = std::move(now);
+  if (latest_ == known_) return;
+  known_ = latest_;
   const std::function<void()> changed = changed_;
   changed();  // may destroy this
-}
-
-std::map<fs::path, FileWatch::Stamp> FileWatch::stamps() const {
-  std::map<fs::path, Stamp> all;
-  for (const fs::path& file : files_) {
-    struct stat info {};
-    if (::stat(file.c_str(), &info) != 0) continue;
-    all[file] = {
-        info.st_dev, info.st_ino, static_cast<std::uint64_t>(info.st_size),
-        static_cast<std::int64_t>(info.st_ctim.tv_sec) * 1'000'000'000 + info.st_ctim.tv_nsec};
-  }
-  return all;
 }
 
 }  // namespace gw::server

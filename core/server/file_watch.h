@@ -8,12 +8,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <vector>
 
 #include "base/result.h"
 #include "net/loop.h"
+#include "server/file_stamps.h"
 
 namespace gw::server {
 
@@ -33,21 +33,15 @@ class FileWatch {
   FileWatch& operator=(const FileWatch&) = delete;
 
  private:
-  struct Stamp {
-    std::uint64_t device = 0, inode = 0, size = 0;
-    std::int64_t changed_ns = 0;
-    bool operator==(const Stamp&) const = default;
-  };
-
   FileWatch() = default;
   void something();
   void quiet();
-  std::map<std::filesystem::path, Stamp> stamps() const;
 
   net::Loop* loop_ = nullptr;
   int inotify_ = -1;
   std::vector<std::filesystem::path> files_;
-  std::map<std::filesystem::path, Stamp> known_;
+  FileStamps known_;   // when `changed` was last called
+  FileStamps latest_;  // when something was last heard
   std::unique_ptr<net::FdWatch> ready_;
   net::Timer quiet_;
   std::function<void()> changed_;

@@ -67,6 +67,12 @@ TEST_F(FileWatchTest, OtherFilesDoNotMatter) {
   wait(1);
 }
 
+TEST_F(FileWatchTest, ABusyNeighbourDelaysNothing) {
+  write("one");
+  for (int i = 0; i < 300 && changes_ == 0; ++i) write("log"), pass(100);
+  EXPECT_EQ(changes_, 1);
+}
+
 TEST(FileWatch, AMissingFolderIsSaid) {
   net::Loop loop;
   EXPECT_FALSE(FileWatch::start(loop, {"/no/such/folder/file"}, [] {}).ok());

@@ -167,13 +167,18 @@ class Server {
     log_.error("gateway", why);
   }
 
+  std::vector<std::filesystem::path> files_of(const config::GatewayConfig& config) const {
+    std::vector<std::filesystem::path> files = {path_};
+    for (const config::PluginConfig& plugin : config.plugins)
+      if (auto file = plugin_host::plugin_file(config, plugin.file))
+        files.push_back(std::move(*file));
+    return files;
+  }
+
   // The files of the active configuration, if it wants that.
   void watch_files() {
     if (!config_->server.watch_files) return file_watch_.reset();
-    std::vector<std::filesystem::path> files = {path_};
-    for (const config::PluginConfig& plugin : config_->plugins)
-      if (auto file = plugin_host::plugin_file(*config_, plugin.file))
-        files.push_back(std::move(*file));
+    std::vector<std::filesystem::path> files = files_of(*config_);
     // The same watch goes on: it knows of changes that came while the reload was under way.
     if (file_watch_ && file_watch_->files() == files) return;
     auto watch = FileWatch::start(main_, std::move(files), [this] {
@@ -196,11 +201,11 @@ class Server {
     tell_service_manager_of_reload();
     reload_again_ = false;
     settings::Complaints complaints;
+    tried_ = stamps_of({path_});
     ConfigPointer next = config::load_file(path_, load_options(), complaints);
-    if (next != nullptr) {
-      complain_about_restart(*config_, *next, complaints);
-    }
+    if (next != nullptr) complain_about_restart(*config_, *next, complaints);
     if (!complaints.empty()) return refuse(complaints);
+    tried_.merge(stamps_of(files_of(*next)));
     reloading_ = true;
     const auto candidates = Preflight::candidates(*next, generations_->running());
     if (candidates.empty()) return draw(next);
@@ -214,9 +219,15 @@ class Server {
   // The preflight is over.
   void landed(const ConfigPointer& next, const std::optional<Preflight::Failure>& failure) {
     main_.post([flight = std::shared_ptr(std::move(preflight_))] {});  // it may be the caller
-    if (!failure) return draw(next);
+    const bool same = stamps_of(files_of(*next)) == tried_;
+    if (!failure && same) return draw(next);
     settings::Complaints complaints;
     settings::Position position;
+    if (!failure) {
+      complaints.add(next->document->file, position,
+                     "this file or a plugin's was changed while the new code was tried");
+      return refuse(complaints);
+    }
     std::string who = "preflight ";
     for (const config::PluginConfig& plugin : next->plugins) {
       if (plugin.name != failure->plugin) continue;
@@ -337,6 +348,7 @@ class Server {
   std::optional<Watchdog> watchdog_;
   std::optional<CoreMetrics> metrics_;
   std::unique_ptr<Preflight> preflight_;
+  FileStamps tried_;  // what the reload under way has read
   std::unique_ptr<FileWatch> file_watch_;
   std::unique_ptr<net::SignalWatch> hangup_;
   std::vector<std::unique_ptr<net::SignalWatch>> ends_;

@@ -12,6 +12,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import sys
 import time
 import unittest
@@ -204,6 +205,14 @@ fail = "{fail}"
                     bad.chmod(0o666 if build == "writable" else 0o644)
                     shop.write("a", "1", more)
                     shop.refused(expected)
+            shop.install("a", bad)
+            shop.write("a", "1", plugin(fail="slow"))
+            seen = len(shop.gateway.lines)
+            shop.gateway.signal(signal.SIGHUP)
+            shop.gateway.wait_log("reloading", after=seen)
+            shop.install("crash", bad)  # after the preflight has read it, as a rule
+            shop.gateway.wait_log("reload refused", after=seen)
+            self.assertRegex("\n".join(shop.gateway.lines[seen:]), "was changed while the new code was tried|while it was loaded")
             shop.install("b", bad)
             shop.write("a", "1", plugin(fail="start"))
             seen = len(shop.gateway.lines)

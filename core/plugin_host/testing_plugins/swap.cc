@@ -33,6 +33,7 @@ class Swap {
     if (fail_ == "crash") std::raise(SIGSEGV);
     if (fail_ == "abort") std::abort();
     if (fail_ == "exit") std::exit(0);
+    if (fail_ == "slow") std::this_thread::sleep_for(std::chrono::milliseconds(500));
     while (fail_ == "hang") std::raise(SIGCONT);
   }
 
