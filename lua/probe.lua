@@ -3,6 +3,7 @@
 -- KEYS     1-10 common
 -- ARGV     1-7 common
 -- Returns  1
+call('GET', COUNTER)  -- what only a line-up reads must be right too
 call('ZMSCORE', LEASE, '')  -- the youngest command that the scripts need, of Redis 6.2
 save_clock()
 save_repairs()

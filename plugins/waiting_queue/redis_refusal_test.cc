@@ -133,6 +133,22 @@ TEST_F(RedisRefusal, a_shared_key_of_another_type) {
       "WRONGTYPE");
 }
 
+// Only a line-up meets it; the store must not come back between one and the next.
+TEST_F(RedisRefusal, a_counter_of_another_type) {
+  RedisServer server;
+  expect_hold_and_resume(
+      server,
+      [&] {
+        server.run({"RENAME", "queue:counter", "aside"});
+        server.run({"RPUSH", "queue:counter", "x"});
+        EXPECT_EQ(line_up("early").status(), 503u);
+      },
+      [&] {
+        server.run({"RENAME", "aside", "queue:counter"});
+      },
+      "WRONGTYPE");
+}
+
 TEST_F(RedisRefusal, unable_to_save) {
   RedisServer server({"--enable-protected-configs", "yes"});
   expect_hold_and_resume(
