@@ -15,6 +15,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import examples  # noqa: E402
 import harness  # noqa: E402
 
 
@@ -35,7 +36,7 @@ class AuthorTest(unittest.TestCase):
                 run("dpkg-deb", "-x", package, root)
             author = folder / "author"
             plugins = [self.template(root, author), self.c_example(root, author), self.rust_example(root, author)]
-            self.in_a_gateway(root, author, plugins)
+            examples.drive(self, root / "usr/bin/gateway", author, plugins)
 
     def template(self, root, author):
         shutil.copytree(root / "usr/share/gateway/template", author / "hello")
@@ -58,46 +59,6 @@ class AuthorTest(unittest.TestCase):
         run("rustc", "--edition", "2021", "--crate-type", "cdylib", "-O", "-C", "panic=abort", source,
             "-o", author / "no_bots.so")
         return author / "no_bots.so"
-
-    def in_a_gateway(self, root, author, plugins):
-        program = root / "usr/bin/gateway"
-        for plugin in plugins:
-            self.assertIn("loads: yes", run(program, "inspect", plugin))
-        config = author / "gateway.toml"
-        config.write_text(f"""
-[server]
-listen = ["127.0.0.1:0"]
-[[plugin]]
-name = "echo"
-file = "echo.so"
-[[plugin]]
-name = "hello"
-file = "{plugins[0]}"
-[[plugin]]
-name = "maintenance"
-file = "{plugins[1]}"
-config = {{ prefix = "/closed" }}
-[[plugin]]
-name = "no_bots"
-file = "{plugins[2]}"
-config = {{ word = "crawler" }}
-[[pipeline]]
-match = {{ path = "/**" }}
-filters = ["hello", "no_bots", "maintenance", "echo"]
-""")
-        run(program, "check", config)
-        gateway = harness.Gateway(config, program=program)
-        try:
-            answer = gateway.request("GET", "/open")
-            self.assertEqual((answer.status, answer.headers["X-Hello"]), (200, "world"))
-            answer = gateway.request("GET", "/closed/for/now")
-            self.assertEqual((answer.status, answer.headers["Retry-After"], answer.headers["X-Hello"]),
-                             (503, "60", "world"))
-            answer = gateway.request("GET", "/open", {"User-Agent": "a crawler/1.0"})
-            self.assertEqual(answer.status, 403)
-            gateway.stop()
-        finally:
-            gateway.kill()
 
 
 if __name__ == "__main__":
