@@ -1,7 +1,7 @@
 # A convenience over CMake's presets. `make run` and `make test` set up what is missing by themselves.
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test sanitize fuzz bench lint install package setup-build setup-test setup-fuzz setup-bench setup-lint clean help
+.PHONY: build run test sanitize chaos fuzz bench lint install package setup-build setup-test setup-fuzz setup-bench setup-lint clean help
 
 CONFIG ?= gateway.toml
 MINUTES ?= 1
@@ -24,6 +24,10 @@ sanitize: setup-test build/asan/build.ninja build/tsan/build.ninja      ## every
 	@ctest --test-dir build/asan --output-on-failure --no-tests=error --label-exclude release-only
 	@cmake --build --preset tsan
 	@ctest --test-dir build/tsan --output-on-failure --no-tests=error --label-exclude release-only
+
+chaos: setup-test build/release/build.ninja     ## two gateways, Redis with sentinels, and everything that can go wrong
+	@cmake --build --preset release
+	@GW_BUILD=build/release python3 -B tests/chaos/queue_chaos.py
 
 install: build  ## installs the gateway and its SDK (DESTDIR)
 	@cmake --install build/release

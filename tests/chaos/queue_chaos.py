@@ -21,7 +21,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import math
 import pathlib
 import random
 import re
@@ -34,7 +33,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import harness  # noqa: E402
 
 CAPACITY, DURATION_S, PRESENCE_S, GRACE_S = 10, 6, 12, 4
-OLD_MASTER_S = 5  # a master that was frozen may serve so long after the election of another
 TOLD_WITHIN_S = 5.0
 QUEUE = "/api/v1/queue"
 CONFIG = """
@@ -109,15 +107,6 @@ class Flock:
                 if self.servers[i].child.poll() is None and self.servers[i].command("ROLE")[0] == "master":
                     return i
         return None
-
-    def elections(self):
-        """A number that grows whenever the sentinels name another master, also unasked."""
-        epochs = [0]
-        for sentinel in self.sentinels:
-            with contextlib.suppress(OSError, RuntimeError, ValueError):
-                fields = sentinel.command("SENTINEL", "MASTER", "shop")
-                epochs.append(int(dict(zip(fields[::2], fields[1::2]))["config-epoch"]))
-        return max(epochs)
 
     def stop(self):
         for server in self.servers + self.sentinels:
@@ -226,8 +215,7 @@ class Crowd:
         self.tokens = {f"user-{i}": keys.token(f"user-{i}") for i in range(count)}
         self.problems, self.figures = [], dict.fromkeys(
             ("line-ups", "told", "told late", "streams", "holds", "calls", "lost by fail-over", "vanished", "left"), 0)
-        self.broken_since, self.served_since = None, time.monotonic()
-        self.elections, self.elected_at = 0, -math.inf
+        self.broken_since, self.served_since, self.failovers = None, time.monotonic(), 0
         self.slowest_told, self.lag = -1.0, 0.0
 
     async def watch_lag(self):
@@ -236,16 +224,6 @@ class Crowd:
             before = time.monotonic()
             await asyncio.sleep(0.1)
             self.lag = max(self.lag * 0.9, time.monotonic() - before - 0.1)
-
-    async def look_at_elections(self):
-        now = await asyncio.to_thread(self.observer.flock.elections)
-        if now > self.elections:
-            self.elections, self.elected_at = now, time.monotonic()
-
-    async def watch_elections(self):
-        while True:
-            await self.look_at_elections()
-            await asyncio.sleep(0.3)
 
     def disturb(self):
         self.broken_since = time.monotonic()
@@ -283,14 +261,14 @@ class Crowd:
             answer = await self.call(user, "POST", QUEUE + "/lineup")
             if answer and answer[0] == 200:
                 self.figures["line-ups"] += 1
-                return "대기열" not in answer[1], time.monotonic()
+                return "대기열" not in answer[1], time.monotonic(), self.failovers
             await asyncio.sleep(self.random.uniform(0.1, 0.5))
 
     async def visit(self, user):
-        inside, since = await self.line_up(user)
+        inside, since, epoch = await self.line_up(user)
         if not inside:
             polls = self.random.random() < 0.25
-            inside = await (self.poll if polls else self.stream)(user, since)
+            inside = await (self.poll if polls else self.stream)(user, since, epoch)
         if not inside:
             return
         if self.random.random() < 0.1:
@@ -306,17 +284,16 @@ class Crowd:
                 return
             await asyncio.sleep(0.3)
 
-    async def gone(self, user, since):
+    def gone(self, user, since, epoch):
         """The queue says that a present user is not in it."""
-        await self.look_at_elections()
         if self.observer.admitted_at.get(user, 0) >= since - 1:
             self.figures["told late"] += 1  # admitted while nobody could be told, and over again
-        elif self.elected_at > since - OLD_MASTER_S or self.broken_since:
+        elif self.failovers != epoch or self.broken_since:
             self.figures["lost by fail-over"] += 1
         else:
             self.problems.append(f"{user} lost its place {time.monotonic() - since:.1f} s after lining up")
 
-    async def poll(self, user, since):
+    async def poll(self, user, since, epoch):
         while True:
             await asyncio.sleep(self.random.uniform(0.3, 1.5))
             if self.random.random() < 0.01:
@@ -324,22 +301,22 @@ class Crowd:
                 return False
             answer = await self.call(user, "GET", QUEUE + "/status")
             if answer and answer[0] == 404:
-                await self.gone(user, since)
+                self.gone(user, since, epoch)
                 return False
             if answer and answer[0] == 200 and "data" not in json.loads(answer[1]):
                 return True
 
-    async def stream(self, user, since):
+    async def stream(self, user, since, epoch):
         while True:
             try:
-                ended = await self.one_stream(user, since)
+                ended = await self.one_stream(user, since, epoch)
             except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError):
                 ended = None
             if ended is not None:
                 return ended
             await asyncio.sleep(self.random.uniform(0.05, 0.5))
 
-    async def one_stream(self, user, since):
+    async def one_stream(self, user, since, epoch):
         """True: admitted. False: gone for good. None: to be opened again."""
         reader, writer = await asyncio.wait_for(
             asyncio.open_connection("127.0.0.1", self.random.choice(self.ports)), 5)
@@ -367,7 +344,7 @@ class Crowd:
                 if line.startswith("event: STATUS_UPDATE"):
                     shown = True
                 if line.startswith("event: ERROR"):
-                    await self.gone(user, since)
+                    self.gone(user, since, epoch)
                     return False
                 if line.startswith("event: ALLOWED_IN"):
                     self.told(user, since, opened)
@@ -448,6 +425,7 @@ class Chaos:
 
     async def fail_over(self):
         i = await self.master()
+        self.crowd.failovers += 1
         await asyncio.to_thread(self.flock.servers[i].kill)
         for _ in range(600):
             new = await asyncio.to_thread(self.flock.master)
@@ -455,6 +433,7 @@ class Chaos:
                 break
             await asyncio.sleep(0.05)
         self.flock.servers[i] = await asyncio.to_thread(self.flock.start, i, new)
+        self.crowd.failovers += 1
 
     async def freeze_master(self):
         server = self.flock.servers[await self.master()]
@@ -491,7 +470,7 @@ async def perform(options, seed, folder):
     crowd = Crowd(random_, ports, keys, options.clients, observer)
     chaos = Chaos(random_, flock, gateways, crowd, start_gateway)
     tasks = [asyncio.create_task(observer.run())]
-    tasks += [asyncio.create_task(crowd.watch_lag()), asyncio.create_task(crowd.watch_elections())]
+    tasks += [asyncio.create_task(crowd.watch_lag())]
     tasks += [asyncio.create_task(crowd.serve(user)) for user in crowd.tokens]
     try:
         await chaos.run(options.seconds)
