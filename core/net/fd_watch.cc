@@ -34,6 +34,7 @@ void FdWatch::Impl::polled(uv_poll_t* handle, int status, int events) {
     ready &= impl->events;
   }
   const std::uint32_t before = impl->events;
+  static_cast<LoopImpl*>(handle->loop->data)->refresh_clock();
   if (ready != 0) impl->ready(impl->user, ready);
   // libuv stops a watch at an error; ours is level-triggered until its owner cancels it.
   if (status != 0 && !impl->cancelled && impl->events == before) impl->start(before);

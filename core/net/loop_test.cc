@@ -104,6 +104,32 @@ TEST(TurnHook, MayDisarmAnotherInThePass) {
   loop.run();
 }
 
+// What ends because of a descriptor must not seem to end when the loop last heard something else.
+TEST(FdWatch, BringsTheClockUpToDate) {
+  Loop loop;
+  int pair[2];
+  ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+  struct State {
+    Loop& loop;
+    std::uint64_t heard_ns = 0;
+  } state{loop};
+  auto watch = FdWatch::create(
+      loop, pair[0], FdWatch::kRead,
+      [](void* user, std::uint32_t) {
+        auto& its = *static_cast<State*>(user);
+        its.heard_ns = its.loop.now_ns();
+      },
+      &state);
+  loop.turn(false);
+  std::uint64_t written_ns = 0;
+  while (written_ns <= loop.now_ns()) written_ns = base::SystemClock().monotonic_ns();
+  ASSERT_EQ(1, write(pair[1], "x", 1));
+  while (state.heard_ns == 0) loop.turn(true);
+  EXPECT_GE(state.heard_ns, written_ns);
+  close(pair[0]);
+  close(pair[1]);
+}
+
 TEST(FdWatch, TellsOfWhatWasAskedFor) {
   Loop loop;
   int pair[2];

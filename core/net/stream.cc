@@ -71,6 +71,7 @@ struct StreamCallbacks {
     stream.events_->on_broken();
   }
   static void written(uv_write_t* request, int status) {
+    static_cast<LoopImpl*>(request->handle->loop->data)->refresh_clock();
     self(request->handle).queue_written(status);
   }
   static void connected(uv_connect_t* request, int status) {
@@ -79,6 +80,7 @@ struct StreamCallbacks {
     delete connecting;
     if (stream.state_ != Stream::State::kConnecting) return;
     if (status == 0) stream.state_ = Stream::State::kOpen;
+    stream.loop_->impl().refresh_clock();
     stream.events_->on_connected(status);
   }
   static void closed(uv_handle_t* handle) {
