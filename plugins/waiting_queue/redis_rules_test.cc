@@ -14,24 +14,7 @@ namespace {
 
 constexpr std::uint64_t kSecond = 1000;
 
-class RedisRules : public ::testing::Test {
- protected:
-  void SetUp() override {
-    ASSERT_TRUE(RedisServer::installed()) << "no redis-server here: tools/setup.sh test";
-    use(1);
-  }
-  void use(std::uint64_t capacity) {
-    rules.capacity = capacity;
-    queue.reset(rules);
-  }
-  static RedisServer& redis() { return RedisSubject::shared_server(); }
-  std::string wall_seconds(std::int64_t ago = 0) {
-    return std::to_string(static_cast<std::int64_t>(queue.wall_ms / 1000) - ago);
-  }
-
-  Rules rules;
-  RedisSubject queue;
-};
+using RedisRules = RedisQueueTest;
 
 TEST_F(RedisRules, keys_are_those_of_the_original) {
   queue.line_up("in"), queue.line_up("a"), queue.line_up("b");

@@ -21,21 +21,8 @@ constexpr std::pair<const char*, const char*> kOurKeys[] = {
     {"queue:answers:1", "hash"}};
 
 // Every operation on its own fresh queue: one admitted, two waiting (the first of them away).
-class WrongType : public ::testing::Test {
+class WrongType : public RedisQueueTest {
  protected:
-  void SetUp() override {
-    ASSERT_TRUE(RedisServer::installed()) << "no redis-server here: tools/setup.sh test";
-    use(1);
-  }
-  void use(std::uint64_t capacity) {
-    rules.capacity = capacity;
-    queue.reset(rules);
-  }
-  static RedisServer& redis() { return RedisSubject::shared_server(); }
-  std::string wall_seconds(std::int64_t ago = 0) {
-    return std::to_string(static_cast<std::int64_t>(queue.wall_ms / 1000) - ago);
-  }
-
   struct Attempt {
     const char* name;
     std::function<void(RedisSubject&)> run;
@@ -78,9 +65,6 @@ class WrongType : public ::testing::Test {
     return all;
   }
   static constexpr const char* kTypes[] = {"string", "list", "set", "hash", "zset", "stream"};
-
-  Rules rules;
-  RedisSubject queue;
 };
 
 TEST_F(WrongType, in_a_shared_key_is_an_error_that_changes_nothing) {

@@ -193,4 +193,24 @@ class RedisSubject : public Subject {
   Reply reply_;
 };
 
+// A queue of capacity 1 on the shared server, fresh for each test.
+class RedisQueueTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(RedisServer::installed()) << "no redis-server here: tools/setup.sh test";
+    use(1);
+  }
+  void use(std::uint64_t capacity) {
+    rules.capacity = capacity;
+    queue.reset(rules);
+  }
+  static RedisServer& redis() { return RedisSubject::shared_server(); }
+  std::string wall_seconds(std::int64_t ago = 0) {
+    return std::to_string(static_cast<std::int64_t>(queue.wall_ms / 1000) - ago);
+  }
+
+  Rules rules;
+  RedisSubject queue;
+};
+
 }  // namespace gw::queue
