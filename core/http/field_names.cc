@@ -53,20 +53,16 @@ constexpr std::array<std::uint8_t, kLongestName + 2> kFirstOfLength = [] {
 }();
 constexpr std::string_view kForwardedPrefix = "x-forwarded-";
 
-constexpr char fold(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-}
-
 }  // namespace
 
 Known known_field(std::string_view name) {
   if (name.empty()) return Known::kOther;
   if (name.size() <= kLongestName) {
     for (std::size_t i = kFirstOfLength[name.size()]; i < kFirstOfLength[name.size() + 1]; ++i) {
-      if (same_letters(kNames[i].text.data(), name.data(), name.size())) return kNames[i].known;
+      if (same_name(kNames[i].text, name)) return kNames[i].known;
     }
   }
-  if (fold(name[0]) == 'x' && name.size() > kForwardedPrefix.size() &&
+  if (name.size() > kForwardedPrefix.size() &&
       same_name(name.substr(0, kForwardedPrefix.size()), kForwardedPrefix)) {
     return Known::kXForwarded;
   }

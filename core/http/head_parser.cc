@@ -60,15 +60,14 @@ struct HeadCallbacks {
 };
 
 void HeadParser::start(bool request, base::Arena& arena, std::uint32_t max_fields) {
-  llhttp_init(&parser_, request ? HTTP_REQUEST : HTTP_RESPONSE, &HeadCallbacks::settings());
-  parser_.data = this;
+  request_ = request;
   arena_ = &arena;
   lines_ = nullptr;
   seen_ = head_bytes_ = 0;
   line_count_ = line_capacity_ = 0;
   max_fields_ = max_fields;
   target_ = reason_ = {};
-  in_name_ = past_first_line_ = too_many_ = false;
+  plain_ = in_name_ = past_first_line_ = too_many_ = false;
 }
 
 bool HeadParser::add_line() {
@@ -108,6 +107,15 @@ std::uint16_t HeadParser::judge(llhttp_errno_t error, std::size_t at) const {
 }
 
 HeadParser::Result HeadParser::feed(const char* text, std::size_t size) {
+  if (seen_ == 0) {
+    if (read_plain(text, size)) return Result::kDone;
+    llhttp_init(&parser_, request_ ? HTTP_REQUEST : HTTP_RESPONSE, &HeadCallbacks::settings());
+    parser_.data = this;
+  }
+  return read_by_llhttp(text, size);
+}
+
+HeadParser::Result HeadParser::read_by_llhttp(const char* text, std::size_t size) {
   text_ = text;
   const llhttp_errno_t error = llhttp_execute(&parser_, text + seen_, size - seen_);
   if (error == HPE_OK) {
@@ -129,6 +137,7 @@ HeadParser::Result HeadParser::feed(const char* text, std::size_t size) {
       ++value.offset;
       --value.size;
     }
+    lines_[i].known = known_field(lines_[i].name.in(text));
   }
   return Result::kDone;
 }

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/arena.h"
+#include "http/field_names.h"
 
 namespace gw::http {
 
@@ -24,6 +25,7 @@ class HeadParser {
   struct Line {
     Span name;
     Span value;  // without white space around it
+    Known known = Known::kOther;
   };
   enum class Result { kMore, kDone, kBad, kTooManyFields };
 
@@ -43,6 +45,8 @@ class HeadParser {
   std::uint8_t minor() const { return parser_.http_minor; }
   std::uint32_t line_count() const { return line_count_; }
   const Line& line(std::uint32_t i) const { return lines_[i]; }
+  // Every name is letters, digits and '-' alone, every value printable ASCII: nothing to check.
+  bool plain() const { return plain_; }
   // The request line was seen whole.
   bool past_first_line() const { return past_first_line_; }
   // What kBad is answered with: 501 for a method nobody knows, 505 for a version, else 400.
@@ -53,6 +57,11 @@ class HeadParser {
  private:
   friend struct HeadCallbacks;
   bool add_line();
+  bool read_plain(const char* text, std::size_t size);
+  const char* plain_request_line(const char* text, const char* end);
+  const char* plain_status_line(const char* text, const char* end);
+  bool plain_lines(const char* text, const char* at, const char* end);
+  Result read_by_llhttp(const char* text, std::size_t size);
   std::uint16_t judge(llhttp_errno_t error, std::size_t at) const;
   void extend(Span& span, const char* at, std::size_t size);
 
@@ -68,6 +77,8 @@ class HeadParser {
   std::uint16_t refusal_ = 400;
   Span target_;
   Span reason_;
+  bool request_ = true;
+  bool plain_ = false;
   bool in_name_ = false;
   bool past_first_line_ = false;
   bool too_many_ = false;

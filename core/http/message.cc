@@ -88,25 +88,22 @@ bool is_framing_name(std::string_view name) {
                      [name](std::string_view known) { return same_name(name, known); });
 }
 
-const Field* FieldList::find(std::string_view name, std::uint32_t nth) const {
+const Field* FieldList::search(std::string_view name, std::uint32_t nth) const {
   for (const Field& field : *this) {
     if (same_name(field.name, name) && nth-- == 0) return &field;
   }
   return nullptr;
 }
 
-bool FieldList::add(std::string_view name, std::string_view value) {
-  if (size_ == kMost) return false;
-  if (size_ == capacity_) {
-    constexpr std::uint32_t kFirst = 16;
-    const std::uint32_t capacity = capacity_ == 0 ? kFirst : capacity_ * 2;
-    auto* fields = static_cast<Field*>(arena_->try_allocate(capacity * sizeof(Field)));
-    if (fields == nullptr) return false;
-    if (size_ > 0) std::memcpy(static_cast<void*>(fields), fields_, size_ * sizeof(Field));
-    fields_ = fields;
-    capacity_ = capacity;
-  }
-  fields_[size_++] = Field{name, value};
+bool FieldList::grow() {
+  constexpr std::uint32_t kFirst = 16;
+  const std::uint32_t capacity = std::min(kMost, capacity_ == 0 ? kFirst : capacity_ * 2);
+  if (capacity == size_) return false;
+  auto* fields = static_cast<Field*>(arena_->try_allocate(capacity * sizeof(Field)));
+  if (fields == nullptr) return false;
+  if (size_ > 0) std::memcpy(static_cast<void*>(fields), fields_, size_ * sizeof(Field));
+  fields_ = fields;
+  capacity_ = capacity;
   return true;
 }
 

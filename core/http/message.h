@@ -14,7 +14,9 @@ namespace gw::http {
 // ASCII case folded comparison of field names.
 bool same_letters(const char* a, const char* b, std::size_t size);
 inline bool same_name(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && same_letters(a.data(), b.data(), a.size());
+  constexpr int kNoCase = ~0x20;  // names differ in their first letter, mostly
+  return a.size() == b.size() && (a.empty() || (((a[0] ^ b[0]) & kNoCase) == 0 &&
+                                                same_letters(a.data(), b.data(), a.size())));
 }
 // RFC 9110 5.1 token; RFC 9110 5.5 field value (visible, space, tab, obs-text refused).
 bool is_field_name(std::string_view name);
@@ -42,19 +44,33 @@ class FieldList {
   const Field* end() const { return fields_ + size_; }
 
   // The nth value of that name, or null.
-  const Field* find(std::string_view name, std::uint32_t nth = 0) const;
+  const Field* find(std::string_view name, std::uint32_t nth = 0) const {
+    return (lengths_ & length_bit(name)) == 0 ? nullptr : search(name, nth);
+  }
   // False when there is no room. The views are taken as they are: copy into the arena first.
-  [[nodiscard]] bool add(std::string_view name, std::string_view value);
+  [[nodiscard]] bool add(std::string_view name, std::string_view value) {
+    if (size_ == capacity_ && !grow()) return false;
+    lengths_ |= length_bit(name);
+    fields_[size_++] = Field{name, value};
+    return true;
+  }
   // How many were removed.
   std::uint32_t remove(std::string_view name);
   void clear() { size_ = 0; }
   base::Arena& arena() const { return *arena_; }
 
  private:
+  static std::uint64_t length_bit(std::string_view name) {
+    return std::uint64_t{1} << (name.size() % 64);
+  }
+  const Field* search(std::string_view name, std::uint32_t nth) const;
+  bool grow();
+
   base::Arena* arena_;
   Field* fields_ = nullptr;
   std::uint32_t size_ = 0;
   std::uint32_t capacity_ = 0;
+  std::uint64_t lengths_ = 0;  // of the names that are or were here: most of what is sought is not
 };
 
 // How a body ends on the wire.

@@ -48,7 +48,7 @@ class Reader {
   }
   bool read_request_line();
   bool read_lines();
-  bool read_line(std::string_view name, std::string_view value);
+  bool read_line(Known known, std::string_view name, std::string_view value);
   bool settle_max_forwards(std::string_view value);
   bool settle_framing();
   bool settle_host();
@@ -142,20 +142,23 @@ bool Reader::read_lines() {
     const HeadParser::Line& line = parsed_.line(i);
     const std::string_view name = line.name.in(text_);
     const std::string_view value = line.value.in(text_);
-    if (!is_field_name(name)) return refuse(400, "a malformed field name");
-    if (!is_received_value(value)) return refuse(400, "a control character in a field");
-    // Services that turn '-' into '_' would take it for the other name.
-    if (name.find('_') != std::string_view::npos) {
-      if (settings_.limits.refuse_underscores) return refuse(400, "an underscore in a field name");
-      continue;
+    if (!parsed_.plain()) {
+      if (!is_field_name(name)) return refuse(400, "a malformed field name");
+      if (!is_received_value(value)) return refuse(400, "a control character in a field");
+      // Services that turn '-' into '_' would take it for the other name.
+      if (name.find('_') != std::string_view::npos) {
+        if (settings_.limits.refuse_underscores)
+          return refuse(400, "an underscore in a field name");
+        continue;
+      }
     }
-    if (!read_line(name, value)) return false;
+    if (!read_line(line.known, name, value)) return false;
   }
   return true;
 }
 
-bool Reader::read_line(std::string_view name, std::string_view value) {
-  switch (known_field(name)) {
+bool Reader::read_line(Known known, std::string_view name, std::string_view value) {
+  switch (known) {
     case Known::kHost:
       ++hosts_;
       host_ = value;

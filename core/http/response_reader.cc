@@ -23,9 +23,11 @@ const char* read_lines(const HeadParser& parsed, const char* text, ResponseHead&
   for (std::uint32_t i = 0; i < parsed.line_count(); ++i) {
     const std::string_view name = parsed.line(i).name.in(text);
     const std::string_view value = parsed.line(i).value.in(text);
-    if (!is_field_name(name)) return "a malformed field name";
-    if (!is_received_value(value)) return "a control character in a field";
-    switch (known_field(name)) {
+    if (!parsed.plain()) {
+      if (!is_field_name(name)) return "a malformed field name";
+      if (!is_received_value(value)) return "a control character in a field";
+    }
+    switch (parsed.line(i).known) {
       case Known::kConnection:
         lines.connection.take(value);
         break;
