@@ -63,6 +63,13 @@ Result result_of(Refusal refusal) {
   }
 }
 
+Verification malformed() {
+  Verification verification;
+  verification.refusal = Refusal::kMalformed;
+  verification.description = "Bearer token is malformed";
+  return verification;
+}
+
 }  // namespace
 
 AuthPart::AuthPart(Shared& shared, Worker worker)
@@ -142,12 +149,8 @@ Verdict AuthPart::authenticate(Exchange exchange, void*& slot) {
   Bearer bearer = read_bearer(*header);
   if (exchange.header(GW_REQUEST, "authorization", 1)) bearer.kind = Bearer::Kind::kMalformed;
   if (bearer.kind == Bearer::Kind::kNone) return authorize(exchange, nullptr);
+  if (bearer.kind == Bearer::Kind::kMalformed) return refuse(exchange, malformed());
   Verification verification;
-  verification.refusal = Refusal::kMalformed;
-  if (bearer.kind == Bearer::Kind::kMalformed) {
-    verification.description = "Bearer token is malformed";
-    return refuse(exchange, verification);
-  }
   const VerifiedToken* token = verify(bearer.token, verification);
   if (token != nullptr) return authorize(exchange, token);
   if (verification.refusal == Refusal::kUnknownKey && wait_for_keys(exchange, slot))
@@ -162,7 +165,7 @@ const VerifiedToken* AuthPart::verify(std::string_view text, Verification& verif
     return known;
   }
   tables.metrics->add(misses_, 1);
-  verification = verifier_.verify(text, now_ms);
+  verification = is_bearer_token(text) ? verifier_.verify(text, now_ms) : malformed();
   if (!verification.token) return nullptr;
   cache_.insert(text, *verification.token);
   tables.metrics->set(cached_, static_cast<double>(cache_.size()));

@@ -24,13 +24,15 @@ Bearer read_bearer(std::string_view authorization) {
   if (!starts_with_bearer(authorization)) return {};
   std::string_view rest = authorization.substr(kSchemeSize);
   if (rest.size() < 2 || rest[0] != ' ') return {Bearer::Kind::kMalformed, {}};
-  std::string_view token = rest.substr(1);
+  return {Bearer::Kind::kToken, rest.substr(1)};
+}
+
+bool is_bearer_token(std::string_view text) {
   std::size_t end = 0;
-  while (end < token.size() && is_token_char(token[end])) ++end;
+  while (end < text.size() && is_token_char(text[end])) ++end;
   std::size_t padding = end;
-  while (padding < token.size() && token[padding] == '=') ++padding;
-  if (end == 0 || padding != token.size()) return {Bearer::Kind::kMalformed, {}};
-  return {Bearer::Kind::kToken, token};
+  while (padding < text.size() && text[padding] == '=') ++padding;
+  return end > 0 && padding == text.size();
 }
 
 std::string invalid_token_challenge(std::string_view description) {

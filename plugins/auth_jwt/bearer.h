@@ -12,15 +12,17 @@ namespace gw::auth {
 struct Bearer {
   enum class Kind {
     kNone,       // no header, or another scheme
-    kMalformed,  // says Bearer, but what follows is not a token
-    kToken
+    kMalformed,  // says Bearer and nothing behind it
+    kToken       // or what stands in a token's place
   };
   Kind kind = Kind::kNone;
   std::string_view token;  // a view into the header's value
 };
 
-// "Bearer" in any case, one space, [A-Za-z0-9-._~+/]+=*.
+// "Bearer" in any case, one space, the rest.
 Bearer read_bearer(std::string_view authorization);
+// [A-Za-z0-9-._~+/]+=*, which a token that was verified before need not be asked again.
+bool is_bearer_token(std::string_view text);
 
 // Value of WWW-Authenticate for a token that is refused. `description`: visible ASCII without quote
 // and backslash.

@@ -41,6 +41,10 @@ RoutingPart::RoutingPart(Context context, Worker worker, const Settings& setting
       settings_(settings),
       attributes_(attributes),
       balancer_(random_seed(context)) {
+  for (const auto& route : settings_.routes.all()) {
+    const Target& target = route->target;
+    route_cells_.push_back(&cells_of(target.is_service() ? target.service : target.address));
+  }
   set_directory(std::move(directory));
 }
 
@@ -69,11 +73,10 @@ Trip* RoutingPart::find_route(Exchange x, const ExchangeView& request, PathCaptu
   path_ = request.path;
   const Route* route = settings_.routes.find(request, captures);
   if (route == nullptr) return settings_.locator != nullptr ? find_discovered(x, request) : nullptr;
-  const Target& target = route->target;
   Trip* trip = x.make<Trip>();
   trip->route = route;
-  trip->service = target.service;
-  trip->cells = &cells_of(target.is_service() ? target.service : target.address);
+  trip->service = route->target.service;
+  trip->cells = route_cells_[route->index];
   trip->body_limit = route->definition.body_limit;
   x.set_attribute(attributes_.id, route->definition.id);
   x.set_attribute(attributes_.uri, route->definition.uri);

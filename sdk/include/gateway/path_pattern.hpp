@@ -55,7 +55,7 @@ class PathPattern {
   // Compiles `text` ('/' is put before it when missing). Returns what is wrong with it; empty:
   // nothing.
   [[nodiscard]] std::string compile(std::string_view text) {
-    text_.clear(), segments_.clear(), names_.clear(), rest_ = kNone;
+    text_.clear(), segments_.clear(), names_.clear(), prefix_.clear(), rest_ = kNone;
     if (text.empty()) return "the pattern is empty";
     if (text.size() > kMaxLength) return "the pattern is longer than 1024 bytes";
     std::string whole(text.front() == '/' ? "" : "/");
@@ -63,6 +63,10 @@ class PathPattern {
     std::string error = compile_segments(std::string_view(whole).substr(1));
     if (error.empty()) {
       text_ = std::move(whole);
+      for (const Segment& segment : segments_) {
+        if (segment.kind != Kind::kLiteral) break;
+        (prefix_ += '/') += segment.literal;
+      }
     } else {
       segments_.clear();
     }
@@ -72,7 +76,7 @@ class PathPattern {
   // Does it match a canonical path? `captures` (may be null) is filled when it does, and its views
   // live as long as `path` and this pattern.
   bool match(std::string_view path, PathCaptures* captures = nullptr) const {
-    if (text_.empty() || path.empty() || path.front() != '/') return false;
+    if (text_.empty() || path.empty() || path.front() != '/' || !may_match(path)) return false;
     if (captures != nullptr) captures->count = 0;
     if (rest_ == kNone) {
       return match_run(path, 0, segments_.size(), captures) == path.size();
@@ -209,6 +213,15 @@ class PathPattern {
   // --- Matching ---
 
   static constexpr std::size_t kFailed = kNone;
+
+  // A quick no for most patterns of a long list: escapes apart, what matches starts with prefix_.
+  bool may_match(std::string_view path) const {
+    const std::size_t size = prefix_.size();
+    if (size == 0) return true;
+    if (path.size() < size) return false;
+    return (path[size - 1] == prefix_[size - 1] && path.compare(0, size, prefix_) == 0) ||
+           path.find('%') != std::string_view::npos;
+  }
 
   // Matches segments [from, to) at the start of `path`; how much of it they took, or kFailed.
   std::size_t match_run(std::string_view path, std::size_t from, std::size_t to,
@@ -355,6 +368,7 @@ class PathPattern {
   }
 
   std::string text_;
+  std::string prefix_;  // what stands before the first wildcard's segment
   std::vector<Segment> segments_;
   std::vector<std::string> names_;
   std::size_t rest_ = kNone;  // the segment that is ** or {*name}
