@@ -40,7 +40,7 @@ def wrk(port, connections, seconds, path="/x", headers=()):
 
 NGINX_HEAD = """worker_processes 1; pid {folder}/{name}.pid; error_log stderr error;
 events {{ worker_connections 8192; }}
-http {{ access_log off; keepalive_requests 1000000000;
+http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 1h;
 client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;
 uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
 """

@@ -30,6 +30,22 @@ std::string imf_date(std::int64_t seconds) {
          two(parts.tm_hour) + ":" + two(parts.tm_min) + ":" + two(parts.tm_sec) + " GMT";
 }
 
+// Copies; returns what is behind it. Names and values are short, mostly: a call would cost more.
+char* append(char* to, std::string_view text) {
+  const std::size_t size = text.size();
+  const char* from = text.data();
+  if (size >= 8 && size <= 16) {
+    std::memcpy(to, from, 8);
+    std::memcpy(to + size - 8, from + size - 8, 8);  // they may overlap
+  } else if (size > 16 && size <= 32) {
+    std::memcpy(to, from, 16);
+    std::memcpy(to + size - 16, from + size - 16, 16);
+  } else {
+    text.copy(to, size);
+  }
+  return to + size;
+}
+
 }  // namespace
 
 HeadWriter::HeadWriter(const base::Clock& clock) : clock_(clock) {
@@ -56,11 +72,10 @@ void HeadWriter::start_line(std::uint16_t status, std::string_view reason) {
 
 void HeadWriter::field(std::string_view name, std::string_view value) {
   make_room(name.size() + value.size() + 4);
-  char* at = text_.get() + used_;
-  at += name.copy(at, name.size());
+  char* at = append(text_.get() + used_, name);
   *at++ = ':';
   *at++ = ' ';
-  at += value.copy(at, value.size());
+  at = append(at, value);
   *at++ = '\r';
   *at++ = '\n';
   used_ = static_cast<std::size_t>(at - text_.get());

@@ -218,20 +218,30 @@ void Stream::flush() {
   if (gathered() > 0) send_now({});
 }
 
+namespace {
+
+// Not uv_try_write: a socket's own calls cost less than those of files.
+ssize_t send_both(int socket, std::string_view first, std::string_view second) {
+  constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  if (second.empty()) return ::send(socket, first.data(), first.size(), kFlags);
+  iovec parts[] = {{const_cast<char*>(first.data()), first.size()},
+                   {const_cast<char*>(second.data()), second.size()}};
+  msghdr message{};
+  message.msg_iov = parts;
+  message.msg_iovlen = 2;
+  return ::sendmsg(socket, &message, kFlags);
+}
+
+}  // namespace
+
 // Sends what was gathered and `more`, in one system call; the queue is empty.
 void Stream::send_now(std::string_view more) {
   LoopImpl& impl = loop_->impl();
   std::string_view gathered_bytes(impl.write_buffer.get(), impl.write_used);
   impl.writer = nullptr;
   impl.write_used = 0;
-  const uv_buf_t buffers[] = {
-      uv_buf_init(const_cast<char*>(gathered_bytes.data()),
-                  static_cast<unsigned>(gathered_bytes.size())),
-      uv_buf_init(const_cast<char*>(more.data()), static_cast<unsigned>(more.size()))};
-  const unsigned first = gathered_bytes.empty() ? 1 : 0;
-  const unsigned count = (more.empty() ? 1 : 2) - first;
-  const int sent = uv_try_write(as_stream(handle_), buffers + first, count);
-  if (sent < 0 && sent != UV_EAGAIN && sent != UV_ENOBUFS) {
+  const ssize_t sent = send_both(socket_of(handle_), gathered_bytes, more);
+  if (sent < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS) {
     fail();
     return;
   }
