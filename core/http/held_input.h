@@ -17,31 +17,30 @@ class HeldInput {
  public:
   bool empty() const { return bytes_ == nullptr; }
   std::size_t size() const { return empty() ? 0 : bytes_->size(); }
-  bool pumping() const { return pumping_; }
 
   // Behind what is held, while something is.
   void append(std::string_view more) { bytes_->append(more); }
   void clear() { bytes_.reset(); }
 
   // `step(input)` takes from the front of `input` and says whether to call it again. Gets what was
-  // held, or else `input`; what it leaves is held.
+  // held, or else `input`; what it leaves is held. `pumping` is true
+  // meanwhile.
   template <class Step>
-  void pump(std::string_view input, Step&& step) {
+  void pump(std::string_view input, bool& pumping, Step&& step) {
     const std::unique_ptr<std::string> held = std::move(bytes_);
     if (held != nullptr) {
       GW_CHECK(input.empty());
       input = *held;
     }
-    pumping_ = true;
+    pumping = true;
     while (step(input)) {
     }
-    pumping_ = false;
+    pumping = false;
     if (!input.empty()) bytes_ = std::make_unique<std::string>(input);
   }
 
  private:
   std::unique_ptr<std::string> bytes_;
-  bool pumping_ = false;
 };
 
 }  // namespace gw::http

@@ -20,7 +20,7 @@ constexpr std::size_t kMostHeldBytes = 16 * 1024;      // read but not used yet,
 
 }  // namespace
 
-static_assert(sizeof(ServerConnection) <= 512, "an idle connection must stay small");
+static_assert(sizeof(ServerConnection) <= 488, "an idle connection must stay small");
 
 ServerConnection::ServerConnection(ServerConnections& owner, int fd, const net::Address& peer,
                                    std::uint16_t port, std::shared_ptr<const ListenerInfo> listener,
@@ -127,7 +127,7 @@ void ServerConnection::on_closed() {
 // ---- What comes in
 
 void ServerConnection::pump(std::string_view input) {
-  rest_.pump(input, [this](std::string_view& left) { return step(left); });
+  rest_.pump(input, pumping_, [this](std::string_view& left) { return step(left); });
   if (mode_ == Mode::kClosing) return rest_.clear();
   if (peer_ended_) {
     input_over();
@@ -353,7 +353,7 @@ void ServerConnection::release_transaction() {
 // ---- Time
 
 void ServerConnection::schedule() {
-  if (deferred_ || rest_.pumping()) return;
+  if (deferred_ || pumping_) return;
   deferred_ = true;
   owner_->defer(*this);
 }

@@ -188,13 +188,13 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd {
   std::shared_ptr<const ListenerInfo> listener_;
   ServerConnection* next_ = nullptr;
   ServerConnection* previous_ = nullptr;
-  ServerConnection* next_deferred_ = nullptr;
   net::Timer timer_;
   net::Address peer_;
   std::uint32_t dropped_bytes_ = 0;
   std::uint16_t client_port_ = 0;
   Mode mode_ = Mode::kIdle;
   bool deferred_ = false;
+  bool pumping_ = false;
   bool peer_ended_ = false;
   bool keep_alive_ = false;  // of the stream's connection
   bool chunked_ = false;     // of the stream

@@ -233,29 +233,21 @@ void ServerConnections::refuse(int fd, const net::Address& peer, const ListenerI
 }
 
 void ServerConnections::defer(ServerConnection& connection) {
-  connection.next_deferred_ = std::exchange(deferred_, &connection);
+  deferred_.push_back(&connection);
   hook_.arm();
 }
 
 void ServerConnections::run_deferred() {
-  // Those deferred meanwhile have their turn in the next pass.
-  ServerConnection* connection = std::exchange(deferred_, nullptr);
-  while (connection != nullptr) {
-    ServerConnection* next = std::exchange(connection->next_deferred_, nullptr);
-    connection->run_deferred();
-    connection = next;
-  }
+  deferred_now_.swap(deferred_);  // those deferred meanwhile have their turn in the next pass
+  for (ServerConnection* connection : deferred_now_) connection->run_deferred();
+  deferred_now_.clear();
 }
 
 void ServerConnections::closed(ServerConnection& connection) {
   give_back(*connection.listener_);
   if (connection.counted_per_peer_) environment_.count.give_peer(connection.peer_);
   environment_.metrics.connections_open.subtract();
-  if (connection.deferred_) {
-    ServerConnection** at = &deferred_;
-    while (*at != nullptr && *at != &connection) at = &(*at)->next_deferred_;
-    if (*at != nullptr) *at = connection.next_deferred_;
-  }
+  if (connection.deferred_) std::erase(deferred_, &connection);
   (connection.previous_ == nullptr ? first_ : connection.previous_->next_) = connection.next_;
   if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;
   spare_connections_.destroy(&connection);

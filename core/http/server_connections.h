@@ -126,7 +126,8 @@ class ServerConnections {
   net::FreeList<ServerConnection> spare_connections_;
   net::FreeList<ServerTransaction> spare_transactions_;
   ServerConnection* first_ = nullptr;     // all connections
-  ServerConnection* deferred_ = nullptr;  // with something to do at the end of the turn
+  std::vector<ServerConnection*> deferred_;      // with something to do at the end of the turn
+  std::vector<ServerConnection*> deferred_now_;  // whose turn it is
   net::TurnHook hook_;
   net::Timer drain_timer_;
   std::function<void()> drained_;

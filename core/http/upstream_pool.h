@@ -98,7 +98,7 @@ class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
   void close(bool reset = false);
   void orphan() { pool_ = nullptr; }
   void pump(std::string_view input);
-  bool pumping() const { return rest_.pumping(); }
+  bool pumping() const { return pumping_; }
   bool connected() const { return state_ == State::kBusy; }
   bool reused() const { return reused_; }
   void start_response_timer();
@@ -143,6 +143,7 @@ class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
   UpstreamConnection* previous_idle_ = nullptr;
   net::Timer timer_;
   HeldInput rest_;
+  bool pumping_ = false;
   HeadParser parser_;
   HeadText text_;
   BodyDecoder body_;

@@ -62,7 +62,7 @@ struct LoopImpl {
   std::unique_ptr<char[]> write_buffer;
   Stream* writer = nullptr;  // whose bytes are in write_buffer
   std::size_t write_used = 0;
-  Stream* failed_streams = nullptr;
+  std::vector<Stream*> failed_streams;
   std::optional<TurnHook> stream_hook;
 };
 

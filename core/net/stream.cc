@@ -343,17 +343,15 @@ void Stream::fail() {
   if (in_failed_list_) return;
   in_failed_list_ = true;
   LoopImpl& impl = loop_->impl();
-  next_failed_ = impl.failed_streams;
-  impl.failed_streams = this;
+  impl.failed_streams.push_back(this);
   impl.stream_hook->arm();
 }
 
 void Stream::end_of_turn(LoopImpl& impl) {
   if (impl.writer != nullptr) impl.writer->flush();
-  while (impl.failed_streams != nullptr) {
-    Stream& stream = *impl.failed_streams;
-    impl.failed_streams = stream.next_failed_;
-    stream.next_failed_ = nullptr;
+  while (!impl.failed_streams.empty()) {
+    Stream& stream = *impl.failed_streams.back();
+    impl.failed_streams.pop_back();
     stream.in_failed_list_ = false;
     if (stream.state_ == State::kConnecting) {
       stream.events_->on_connected(stream.connect_error_);
@@ -385,10 +383,7 @@ void Stream::close(bool reset) {
     impl.write_used = 0;
   }
   if (in_failed_list_) {
-    Stream** at = &impl.failed_streams;
-    while (*at != this) at = &(*at)->next_failed_;
-    *at = next_failed_;
-    next_failed_ = nullptr;
+    std::erase(impl.failed_streams, this);
     in_failed_list_ = false;
   }
   const int fd = reset ? socket_of(handle_) : -1;

@@ -101,7 +101,6 @@ class Stream {
   Loop* loop_ = nullptr;
   StreamEvents* events_ = nullptr;
   Queue* queue_ = nullptr;
-  Stream* next_failed_ = nullptr;
   int connect_error_ = 0;
   State state_ = State::kNone;
   bool reading_ = false;
