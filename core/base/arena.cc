@@ -8,6 +8,7 @@ namespace gw::base {
 namespace {
 
 constexpr std::size_t kAlign = alignof(std::max_align_t);
+constexpr std::size_t kFirst = 1;  // a chunk's size: never that of one of its own
 constexpr std::size_t round_up(std::size_t bytes) {
   return (bytes + kAlign - 1) & ~(kAlign - 1);
 }
@@ -15,22 +16,24 @@ constexpr std::size_t round_up(std::size_t bytes) {
 }  // namespace
 
 ChunkPool::~ChunkPool() {
-  while (free_ != nullptr) std::free(std::exchange(free_, free_->next));
+  for (List* list : {&whole_, &first_}) {
+    while (list->free != nullptr) std::free(std::exchange(list->free, list->free->next));
+  }
 }
 
-void* ChunkPool::take() {
-  if (free_ == nullptr) return std::malloc(kChunkBytes);
-  --unused_;
-  return std::exchange(free_, free_->next);
+void* ChunkPool::take_from(List& list, std::size_t bytes) {
+  if (list.free == nullptr) return std::malloc(bytes);
+  --list.unused;
+  return std::exchange(list.free, list.free->next);
 }
 
-void ChunkPool::give(void* chunk) {
-  if (unused_ >= keep_) {
+void ChunkPool::give_to(List& list, void* chunk) const {
+  if (list.unused >= keep_) {
     std::free(chunk);
     return;
   }
-  free_ = new (chunk) Free{free_};
-  ++unused_;
+  list.free = new (chunk) Free{list.free};
+  ++list.unused;
 }
 
 void* Arena::try_allocate(std::size_t bytes) {
@@ -56,11 +59,12 @@ void* Arena::allocate_chunk(std::size_t bytes) {
     used_ += bytes;
     return static_cast<char*>(memory) + kHead;
   }
-  void* memory = pool_->take();
+  const bool first = chunks_ == nullptr && bytes <= ChunkPool::kFirstBytes - kHead;
+  void* memory = first ? pool_->take_first() : pool_->take();
   if (memory == nullptr) return nullptr;
-  chunks_ = new (memory) Chunk{chunks_, 0};
+  chunks_ = new (memory) Chunk{chunks_, first ? kFirst : 0};
   next_ = static_cast<char*>(memory) + kHead;
-  end_ = static_cast<char*>(memory) + ChunkPool::kChunkBytes;
+  end_ = static_cast<char*>(memory) + (first ? ChunkPool::kFirstBytes : ChunkPool::kChunkBytes);
   used_ += bytes;
   return std::exchange(next_, next_ + bytes);
 }
@@ -70,6 +74,8 @@ void Arena::reset() {
     Chunk* chunk = std::exchange(chunks_, chunks_->next);
     if (chunk->size == 0) {
       pool_->give(chunk);
+    } else if (chunk->size == kFirst) {
+      pool_->give_first(chunk);
     } else {
       std::free(chunk);
     }

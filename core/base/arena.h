@@ -14,27 +14,38 @@
 
 namespace gw::base {
 
-// Chunks of one size, kept for reuse up to a bound. One thread. Must outlive its arenas.
+// Chunks, kept for reuse up to a bound: the first of each arena is small, as most of what hostile
+// clients begin stays small. One thread. Must outlive its arenas.
 class ChunkPool {
  public:
   static constexpr std::size_t kChunkBytes = 4096;
+  static constexpr std::size_t kFirstBytes = 1008;  // with malloc's part 1 KiB
 
-  // Keeps at most `keep` unused chunks; more are given back to the system.
+  // Keeps at most `keep` unused chunks of each size; more are given back to the system.
   explicit ChunkPool(std::size_t keep = 1024) : keep_(keep) {}
   ~ChunkPool();
   ChunkPool(const ChunkPool&) = delete;
   ChunkPool& operator=(const ChunkPool&) = delete;
 
-  void* take();
-  void give(void* chunk);
-  std::size_t unused() const { return unused_; }
+  void* take() { return take_from(whole_, kChunkBytes); }
+  void give(void* chunk) { give_to(whole_, chunk); }
+  void* take_first() { return take_from(first_, kFirstBytes); }
+  void give_first(void* chunk) { give_to(first_, chunk); }
+  std::size_t unused() const { return whole_.unused; }
 
  private:
   struct Free {
     Free* next;
   };
-  Free* free_ = nullptr;
-  std::size_t unused_ = 0;
+  struct List {
+    Free* free = nullptr;
+    std::size_t unused = 0;
+  };
+  static void* take_from(List& list, std::size_t bytes);
+  void give_to(List& list, void* chunk) const;
+
+  List whole_;
+  List first_;
   std::size_t keep_;
 };
 
@@ -74,7 +85,7 @@ class Arena {
  private:
   struct Chunk {
     Chunk* next;
-    std::size_t size;  // 0: one of the pool's
+    std::size_t size;  // 0, kFirst: the pool's
   };
   void* allocate_chunk(std::size_t bytes);
 

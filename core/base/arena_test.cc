@@ -53,6 +53,8 @@ TEST(Arena, GivesChunksBackUpToTheBound) {
   EXPECT_EQ(pool.unused(), 2u);
   Arena arena(pool);
   arena.try_allocate(10);
+  EXPECT_EQ(pool.unused(), 2u);  // the first is small
+  arena.try_allocate(3000);
   EXPECT_EQ(pool.unused(), 1u);
 }
 

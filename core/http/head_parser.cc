@@ -76,7 +76,7 @@ bool HeadParser::add_line() {
     return false;
   }
   if (line_count_ == line_capacity_) {
-    constexpr std::uint32_t kFirst = 32;
+    constexpr std::uint32_t kFirst = 16;
     const std::uint32_t capacity = line_capacity_ == 0 ? kFirst : line_capacity_ * 2;
     auto* lines = static_cast<Line*>(arena_->try_allocate(capacity * sizeof(Line)));
     if (lines == nullptr) {
