@@ -74,6 +74,7 @@ struct ServerConfig {
   NetworkSet trusted_proxies;
   UnderscoreHeaders underscore_headers = UnderscoreHeaders::kDrop;
   bool request_id = true;
+  bool forwarded = true;
   base::LogLevel log_level = base::LogLevel::kInfo;
   std::uint32_t max_metric_series = 0;
   std::vector<HeaderGroup> response_headers;

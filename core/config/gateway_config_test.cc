@@ -70,6 +70,7 @@ TEST(GatewayConfig, Defaults) {
   EXPECT_EQ(server.max_stream_unsent_bytes, 65536u);
   EXPECT_TRUE(server.trusted_proxies.empty());
   EXPECT_TRUE(server.request_id);
+  EXPECT_TRUE(server.forwarded);
   EXPECT_EQ(server.log_level, base::LogLevel::kInfo);
   EXPECT_THAT(config->messages.languages(), ElementsAre("ko"));
   ASSERT_EQ(config->listeners.size(), 1u);
@@ -103,6 +104,7 @@ max_body_bytes = "1GiB"
 trusted_proxies = ["10.0.0.0/8", "::1", "unix"]
 underscore_headers = "refuse"
 request_id = false
+forwarded = false
 log_level = "debug"
 [[server.response_headers]]
 set = { X-Shop = "${SHOP:tickets}", X-Other = "1" }
@@ -137,6 +139,7 @@ filters = ["a"]
   EXPECT_FALSE(server.trusted_proxies.contains("192.168.0.1"));
   EXPECT_EQ(server.underscore_headers, UnderscoreHeaders::kRefuse);
   EXPECT_FALSE(server.request_id);
+  EXPECT_FALSE(server.forwarded);
   ASSERT_EQ(server.response_headers.size(), 1u);
   EXPECT_THAT(server.response_headers[0].set,
               ElementsAre(std::pair<std::string, std::string>("X-Shop", "tickets"),

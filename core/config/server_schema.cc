@@ -121,6 +121,7 @@ void add_client_keys(Schema& out) {
   keys.push_back(key("trusted_proxies", Type::kStrings, empty_array()));
   keys.push_back(one_of("underscore_headers", "drop", {"drop", "refuse"}));
   keys.push_back(key("request_id", Type::kBoolean, node(true)));
+  keys.push_back(key("forwarded", Type::kBoolean, node(true)));
   keys.push_back(key("languages", Type::kStrings, node(std::vector<std::string>{"ko"})));
   keys.push_back(key("messages", Type::kPath, node("")));
   keys.push_back(with_keys(key("response_headers", Type::kTables, default_response_headers()),
@@ -295,6 +296,7 @@ ServerConfig read_server(const settings::CheckedTable& server, const LoadOptions
                                ? UnderscoreHeaders::kRefuse
                                : UnderscoreHeaders::kDrop;
   out.request_id = server.boolean("request_id");
+  out.forwarded = server.boolean("forwarded");
   out.log_level = level_of(server.string("log_level"));
   for (const settings::CheckedTable* group : server.tables("response_headers"))
     out.response_headers.push_back(read_group(*group));

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 namespace gw::http {
 
@@ -100,13 +101,14 @@ bool checksum_holds(std::string_view header, std::size_t at) {
 }
 
 Result read_additions(std::string_view header, std::size_t at, ProxyHeader& out) {
+  bool checked = false;
   while (at < header.size()) {
     if (header.size() - at < 3) return bad(out, "a TLV that is cut off");
     const std::size_t size = number_at(header, at + 1);
     const std::size_t value = at + 3;
     if (header.size() - value < size) return bad(out, "a TLV that passes the header's end");
     if (byte_at(header, at) == kChecksumType) {
-      if (size != 4) return bad(out, "a malformed checksum");
+      if (size != 4 || std::exchange(checked, true)) return bad(out, "a malformed checksum");
       if (!checksum_holds(header, value)) return bad(out, "a checksum that does not hold");
     }
     at = value + size;

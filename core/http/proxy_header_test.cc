@@ -132,5 +132,11 @@ TEST(ProxyHeader, Checksum) {
   EXPECT_EQ(Result::kBad, read(header).result);
 }
 
+// Each of the two holds when the other is taken as it stands.
+TEST(ProxyHeader, TwoChecksums) {
+  const std::string sums("\3\0\4\x32\x1f\x3a\x58\3\0\4\x41\x71\x5b\x27", 14);
+  EXPECT_EQ(Result::kBad, read(binary(0x21, 0x11, kIp4 + sums)).result);
+}
+
 }  // namespace
 }  // namespace gw::http

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <initializer_list>
 #include <iterator>
 
 #include "http/canonical_path.h"
 #include "http/field_names.h"
+#include "http/forwarded.h"
 #include "net/address.h"
 
 namespace gw::http {
@@ -57,10 +59,13 @@ class Reader {
   bool put_in_own_fields();
   bool add_forwarded_for();
   void believe_proxies();
+  void believe_hops(const ForwardedHops& hops);
+  bool believe(std::string_view address);
+  bool add_forwarded();
   bool add(std::string_view name, std::string_view value) {
     return out_.fields.add(name, value) || refuse(431, "too many header lines");
   }
-  std::string_view join(std::string_view a, std::string_view b, std::string_view c);
+  std::string_view text_of(std::initializer_list<std::string_view> parts);
 
   const HeadParser& parsed_;
   const char* text_;
@@ -74,8 +79,10 @@ class Reader {
   std::string_view coding_;
   std::string_view expect_;
   std::string_view upgrade_;
+  std::string_view forwarded_;
   std::string_view forwarded_for_;
   std::string_view forwarded_proto_;
+  std::string_view forwarded_host_;
   std::string_view request_id_;
   std::uint32_t hosts_ = 0;
   std::uint32_t lengths_ = 0;
@@ -83,7 +90,6 @@ class Reader {
   std::uint32_t expects_ = 0;
   std::uint32_t upgrades_ = 0;
   std::uint32_t max_forwards_ = 0;
-  bool forwarded_host_ = false;
   bool forwarded_port_ = false;
 };
 
@@ -183,20 +189,24 @@ bool Reader::read_line(Known known, std::string_view name, std::string_view valu
       upgrade_ = upgrades_++ == 0 ? value : std::string_view();
       return true;
     case Known::kHopByHop:
-    case Known::kForwarded:  // not kept up by this gateway, so it would contradict X-Forwarded-*
+      return true;
+    case Known::kForwarded:
+      if (sender_.trusted && settings_.forwarded) {
+        forwarded_ = forwarded_.empty() ? value : text_of({forwarded_, ", ", value});
+      }
       return true;
     case Known::kXForwardedFor:
       if (sender_.trusted) {
-        forwarded_for_ = forwarded_for_.empty() ? value : join(forwarded_for_, ", ", value);
+        forwarded_for_ = forwarded_for_.empty() ? value : text_of({forwarded_for_, ", ", value});
       }
       return true;
     case Known::kXForwardedProto:
-      if (!sender_.trusted) return true;
+      if (!sender_.trusted || value.empty()) return true;
       forwarded_proto_ = value;
       return add(name, value);
     case Known::kXForwardedHost:
-      if (!sender_.trusted) return true;
-      forwarded_host_ = true;
+      if (!sender_.trusted || value.empty()) return true;
+      forwarded_host_ = value;
       return add(name, value);
     case Known::kXForwardedPort:
       if (!sender_.trusted) return true;
@@ -281,29 +291,50 @@ void Reader::settle_upgrade() {
                            out_.fields.find("Sec-WebSocket-Key", 1) == nullptr;
 }
 
-std::string_view Reader::join(std::string_view a, std::string_view b, std::string_view c) {
-  const std::size_t size = a.size() + b.size() + c.size();
+std::string_view Reader::text_of(std::initializer_list<std::string_view> parts) {
+  std::size_t size = 0;
+  for (const std::string_view part : parts) size += part.size();
   auto* memory = static_cast<char*>(out_.fields.arena().try_allocate(size));
   if (memory == nullptr) return {};
-  std::memcpy(memory, a.data(), a.size());
-  std::memcpy(memory + a.size(), b.data(), b.size());
-  if (!c.empty()) std::memcpy(memory + a.size() + b.size(), c.data(), c.size());
+  char* at = memory;
+  for (const std::string_view part : parts) at += part.copy(at, part.size());
   return {memory, size};
 }
 
-// The client is the right-most address that no trusted proxy could have made up.
+// The client is the right-most address that no trusted proxy could have made up: of
+// X-Forwarded-For, or else of Forwarded.
 void Reader::believe_proxies() {
   if (same_name(forwarded_proto_, "https")) facts_.scheme = "https";
+  ForwardedHops hops;
+  if (!forwarded_.empty() && !hops.read(forwarded_)) {
+    forwarded_ = {};  // nobody downstream should have to guess
+  } else if (forwarded_for_.empty() && !forwarded_.empty()) {
+    return believe_hops(hops);
+  }
   std::string_view rest = forwarded_for_;
   for (std::size_t hop = 0; !rest.empty() && hop < kMostForwardedHops; ++hop) {
     const std::size_t comma = rest.rfind(',');
     const std::string_view address =
         trim_blanks(comma == std::string_view::npos ? rest : rest.substr(comma + 1));
-    if (net::Address::from_ip(address).kind == net::Address::Kind::kNone) return;
-    facts_.client_address = address;
-    if (!settings_.trusted || !settings_.trusted(address)) return;
+    if (!believe(address)) return;
     rest = comma == std::string_view::npos ? std::string_view() : rest.substr(0, comma);
   }
+}
+
+void Reader::believe_hops(const ForwardedHops& hops) {
+  for (std::size_t i = hops.size(); i-- > 0;) {
+    const bool https = same_name(hops[i].proto, "https");
+    if (forwarded_proto_.empty() && !hops[i].proto.empty())
+      facts_.scheme = https ? "https" : "http";
+    if (!believe(hops[i].address)) return;
+  }
+}
+
+// Whether to look at what stands before it: a trusted proxy's word.
+bool Reader::believe(std::string_view address) {
+  if (net::Address::from_ip(address).kind == net::Address::Kind::kNone) return false;
+  facts_.client_address = address;
+  return settings_.trusted && settings_.trusted(address);
 }
 
 bool Reader::add_forwarded_for() {
@@ -313,15 +344,30 @@ bool Reader::add_forwarded_for() {
   }
   return add("X-Forwarded-For", forwarded_for_.empty()
                                     ? sender_.address
-                                    : join(forwarded_for_, ", ", sender_.address));
+                                    : text_of({forwarded_for_, ", ", sender_.address}));
+}
+
+// Says what X-Forwarded-* say: where a service reads both they may not contradict each other.
+bool Reader::add_forwarded() {
+  if (!settings_.forwarded) return true;
+  std::string_view address = forwarded_.empty() ? facts_.client_address : sender_.address;
+  if (address == "unix") address = "unknown";
+  const bool ip6 = address.find(':') != std::string_view::npos;
+  std::string_view host = forwarded_.empty() ? forwarded_host_ : std::string_view();
+  host = trim_blanks(host.substr(0, host.find(',')));
+  if (host.empty() || host.find_first_of("\"\\") != std::string_view::npos) host = out_.authority;
+  return add("Forwarded", text_of({forwarded_, forwarded_.empty() ? "" : ", ",
+                                   ip6 ? "for=\"[" : "for=", address, ip6 ? "]\"" : "",
+                                   host.empty() ? "" : ";host=\"", host, host.empty() ? "" : "\"",
+                                   ";proto=", facts_.scheme}));
 }
 
 bool Reader::put_in_own_fields() {
   if (sender_.trusted) believe_proxies();
-  if (!add_forwarded_for()) return false;
+  if (!add_forwarded_for() || !add_forwarded()) return false;
   if (forwarded_proto_.empty() && !add("X-Forwarded-Proto", facts_.scheme)) return false;
   if (!out_.authority.empty()) {
-    if (!forwarded_host_ && !add("X-Forwarded-Host", out_.authority)) return false;
+    if (forwarded_host_.empty() && !add("X-Forwarded-Host", out_.authority)) return false;
     const std::size_t colon = out_.authority.rfind(':');
     const bool has_port = colon != std::string_view::npos && !out_.authority.ends_with(']');
     char digits[5];

@@ -35,7 +35,8 @@ TEST(ServerConnection, TakesOutWhatBelongsToOneConnection) {
     const std::string id = seen.substr(seen.find("X-Request-Id=") + 13, 32);
     EXPECT_EQ(std::string::npos, id.find_first_not_of("0123456789abcdef"));
     EXPECT_EQ(
-        "Accept=a\nX-Forwarded-For=127.0.0.1\nX-Forwarded-Proto=http\n"
+        "Accept=a\nX-Forwarded-For=127.0.0.1\n"
+        "Forwarded=for=127.0.0.1;host=\"shop.example\";proto=http\nX-Forwarded-Proto=http\n"
         "X-Forwarded-Host=shop.example\nX-Forwarded-Port=80\nVia=1.1 gateway\nX-Request-Id=" +
             id + "\n",
         seen);
@@ -67,10 +68,79 @@ TEST(ServerConnection, BelievesTrustedProxies) {
     EXPECT_EQ("https", scheme);
     EXPECT_EQ(
         "X-Forwarded-Proto=https\nX-Forwarded-Port=8443\nX-Real-IP=1.2.3.4\n"
-        "X-Forwarded-For=9.9.9.9, 1.2.3.4, 10.0.0.9, 127.0.0.1\nX-Forwarded-Host=a\n"
+        "X-Forwarded-For=9.9.9.9, 1.2.3.4, 10.0.0.9, 127.0.0.1\n"
+        "Forwarded=for=1.2.3.4;host=\"a\";proto=https\nX-Forwarded-Host=a\n"
         "Via=1.1 gateway\nX-Request-Id=mine-1\n",
         seen);
   });
+}
+
+// What a trusted peer's fields make of the client, its scheme and the Forwarded line.
+TEST(ServerConnection, ForwardedOfTrustedProxies) {
+  struct Case {
+    const char* fields;
+    const char* client;
+    const char* scheme;
+    const char* forwarded;
+  };
+  const Case table[] = {
+      {"Forwarded: for=\"[2001:db8::1]:80\";proto=https, for=10.0.0.9\r\n", "2001:db8::1", "https",
+       "for=\"[2001:db8::1]:80\";proto=https, for=10.0.0.9, for=127.0.0.1;host=\"a\";proto=https"},
+      {"Forwarded: for=9.9.9.9\r\nForwarded: for=1.2.3.4\r\n", "1.2.3.4", "http",
+       "for=9.9.9.9, for=1.2.3.4, for=127.0.0.1;host=\"a\";proto=http"},
+      {"Forwarded: for=unknown, for=10.0.0.9\r\n", "10.0.0.9", "http",
+       "for=unknown, for=10.0.0.9, for=127.0.0.1;host=\"a\";proto=http"},
+      {"Forwarded: for=1.2.3.4;\r\n", "127.0.0.1", "http", "for=127.0.0.1;host=\"a\";proto=http"},
+      {"Forwarded: for=1.2.3.4;\r\nX-Forwarded-For: 2001:db8::2\r\n", "2001:db8::2", "http",
+       "for=\"[2001:db8::2]\";host=\"a\";proto=http"},
+      {"Forwarded: for=1.2.3.4;proto=https\r\nX-Forwarded-For: 5.6.7.8\r\n", "5.6.7.8", "http",
+       "for=1.2.3.4;proto=https, for=127.0.0.1;host=\"a\";proto=http"},
+      {"X-Forwarded-Host: shop.example:8443, b\r\nX-Forwarded-Proto: https\r\n", "127.0.0.1",
+       "https", "for=127.0.0.1;host=\"shop.example:8443\";proto=https"},
+      {"X-Forwarded-Host: \"\r\nX-Forwarded-Proto:\r\n", "127.0.0.1", "http",
+       "for=127.0.0.1;host=\"a\";proto=http"},
+  };
+  ServerSettings settings;
+  settings.trusted = [](std::string_view address) {
+    return address == "127.0.0.1" || address.starts_with("10.");
+  };
+  std::string forwarded, client_address, scheme;
+  TestServer server(
+      [&](Transaction& transaction) {
+        forwarded = std::string(transaction.request().fields.find("Forwarded")->value);
+        client_address = transaction.peer().client_address;
+        scheme = transaction.peer().scheme;
+        answer(transaction, 200, "");
+      },
+      settings);
+  for (const Case& row : table) {
+    SCOPED_TRACE(row.fields);
+    Socket client = server.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + std::string(row.fields) + "\r\n");
+    client.receive_all();
+    server.thread.run([&] {
+      EXPECT_EQ(row.client, client_address);
+      EXPECT_EQ(row.scheme, scheme);
+      EXPECT_EQ(row.forwarded, forwarded);
+    });
+  }
+}
+
+TEST(ServerConnection, ForwardedCanBeOff) {
+  ServerSettings settings;
+  settings.trusted = [](std::string_view) { return true; };
+  settings.forwarded = false;
+  std::string seen;
+  TestServer server(
+      [&](Transaction& transaction) {
+        seen = fields_of(transaction.request());
+        answer(transaction, 200, "");
+      },
+      settings);
+  Socket client = server.connect();
+  client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nForwarded: for=1.2.3.4\r\n\r\n");
+  client.receive_all();
+  server.thread.run([&] { EXPECT_EQ(std::string::npos, seen.find("\nForwarded=")) << seen; });
 }
 
 TEST(ServerConnection, DefaultHeadersAndMessages) {

@@ -57,6 +57,7 @@ struct ServerSettings {
   // May the peer at this address ("10.0.0.7", "unix") say who it speaks for?
   std::function<bool(std::string_view address)> trusted;
   bool request_id = true;
+  bool forwarded = true;  // write Forwarded (RFC 7239) beside X-Forwarded-*
 };
 
 }  // namespace gw::http

@@ -37,6 +37,7 @@ http::ServerSettings server_settings(std::shared_ptr<const config::GatewayConfig
   for (const config::HeaderGroup& group : from.response_headers)
     to.response_headers.push_back({group.set, group.skip_status, group.https_only});
   to.request_id = from.request_id;
+  to.forwarded = from.forwarded;
   to.text = [config](std::string_view code, std::string_view accept_language) {
     return config->messages.text(code, config->messages.choose(accept_language), {});
   };

@@ -40,6 +40,7 @@ constexpr std::string_view kFollowed[] = {
     "messages",
     "plugin_path",
     "request_id",
+    "forwarded",
     "resolve_refresh",
     "response_headers",
     "response_timeout",

@@ -182,7 +182,8 @@ class Requests(Case):
         self.client(b"GET /x HTTP/1.1\r\nHost: shop:8080\r\n" + forged + b"\r\n")
         seen = self.service().head()
         self.assertEqual([seen.all(name) for name in FORWARDED],
-                         [["127.0.0.1"], ["http"], ["shop:8080"], ["8080"], [], [], [], ["1.0 before", "1.1 gateway"]])
+                         [["127.0.0.1"], ["http"], ["shop:8080"], ["8080"], [], [],
+                          ['for=127.0.0.1;host="shop:8080";proto=http'], ["1.0 before", "1.1 gateway"]])
         self.assertRegex(seen.get("X-Request-Id"), "^[0-9a-f]{32}$")
 
 
@@ -201,7 +202,7 @@ class Trusted(Case):
         seen = self.service().head()
         self.assertEqual([seen.all(name) for name in FORWARDED],
                          [["1.2.3.4, 5.6.7.8, 9.9.9.9, 127.0.0.1"], ["https"], ["shop.example"], ["443"], ["/p"],
-                          ["1.2.3.4"], [], ["1.1 gateway"]])
+                          ["1.2.3.4"], ['for=1.2.3.4, for=127.0.0.1;host="shop";proto=https'], ["1.1 gateway"]])
         self.assertEqual(seen.all("X-Request-Id"), ["abc"])
         self.client(b"GET /x HTTP/1.1\r\nHost: shop\r\nX-Request-Id: a b\r\n\r\n")
         self.assertRegex(self.service().head().get("X-Request-Id"), "^[0-9a-f]{32}$")

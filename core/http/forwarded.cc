@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/forwarded.h"
+
+#include <algorithm>
+
+#include "http/field_names.h"
+#include "http/message.h"
+
+namespace gw::http {
+
+namespace {
+
+// Takes a token or a quoted string from the front. Escapes are refused: no address needs them.
+bool take_value(std::string_view& text, std::string_view& out) {
+  if (text.starts_with('"')) {
+    const std::size_t end = text.find_first_of("\"\\", 1);
+    if (end == std::string_view::npos || text[end] == '\\') return false;
+    out = text.substr(1, end - 1);
+    text.remove_prefix(end + 1);
+    return true;
+  }
+  const std::size_t end = std::min(text.find_first_of(",; \t\""), text.size());
+  out = text.substr(0, end);
+  text.remove_prefix(end);
+  return is_field_name(out);  // both are tokens
+}
+
+// "192.0.2.1:80" and "[2001:db8::1]:80" without what is not the address.
+std::string_view address_of(std::string_view node) {
+  if (node.starts_with('[')) return node.substr(1, node.find(']') - 1);
+  return node.substr(0, node.find(':'));
+}
+
+}  // namespace
+
+bool ForwardedHops::read(std::string_view text) {
+  size_ = 0;
+  while (true) {
+    if (size_ == kMost) return false;
+    ForwardedHop& hop = hops_[size_++] = {};
+    char next = ';';
+    while (next == ';') {
+      text = trim_blanks(text);
+      const std::size_t equals = text.find('=');
+      if (equals == std::string_view::npos) return false;
+      const std::string_view name = text.substr(0, equals);
+      std::string_view value;
+      text.remove_prefix(equals + 1);
+      if (!is_field_name(name) || !take_value(text, value)) return false;
+      if (same_name(name, "for")) hop.address = address_of(value);
+      if (same_name(name, "proto")) hop.proto = value;
+      text = trim_blanks(text);
+      if (text.empty()) return true;
+      next = text[0];
+      text.remove_prefix(1);
+    }
+    if (next != ',') return false;
+  }
+}
+
+}  // namespace gw::http
