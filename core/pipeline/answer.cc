@@ -30,8 +30,7 @@ bool is_final(std::uint32_t status) {
 // Answering is for the phases before an answer leaves. A request's body filter may come too late,
 // which is nobody's fault.
 bool Exchange::may_reply() {
-  if (call_.replied)
-    dispatcher_.misused(call_.use, kMisuseAnswer, "answers an exchange a second time");
+  if (call_.replied) call_.replied_twice = true;
   switch (call_.phase) {
     case Phase::kRequestHead:
     case Phase::kChoose:

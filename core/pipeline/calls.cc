@@ -37,6 +37,8 @@ Verdict Exchange::leave(gw_verdict verdict) {
 }
 
 Verdict Exchange::judge(gw_verdict verdict) {
+  if (call_.replied_twice)
+    return misuse(call_.use, kMisuseAnswer, "answers an exchange a second time");
   switch (verdict) {
     case GW_CONTINUE:
       if (call_.replied)

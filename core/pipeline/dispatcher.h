@@ -33,9 +33,15 @@ class WakeTable;
 // What a plugin did wrong.
 constexpr std::string_view kMisuseVerdict = "verdict";        // the exchange fails
 constexpr std::string_view kMisuseBody = "body";              // likewise
-constexpr std::string_view kMisuseAnswer = "second_answer";   // refused, the first one stands
+constexpr std::string_view kMisuseAnswer = "second_answer";   // likewise
 constexpr std::string_view kMisuseExchange = "old_exchange";  // refused: it is over
 constexpr std::string_view kMisuseStream = "old_stream";      // likewise
+
+#ifdef GW_DEBUG_ABI  // in Debug builds
+constexpr bool kDebugAbi = true;
+#else
+constexpr bool kDebugAbi = false;
+#endif
 
 struct DispatcherOptions {
   std::uint32_t connect_timeout_ms = 5000;    // where a router's endpoint names none
@@ -47,6 +53,7 @@ struct DispatcherOptions {
   std::uint32_t stream_unsent_bytes = 65536;  // written to a stream before its head has left
   std::uint32_t max_reply_bytes = 16u << 20;  // body of a filter's own answer
   std::uint32_t retry_after_seconds = 1;      // with 503 of an overloaded upstream
+  bool abort_on_misuse = kDebugAbi;           // the process: a debugger sees who broke the ABI
 };
 
 // One per worker, on its thread. What it is given must outlive it. Connections must have aborted

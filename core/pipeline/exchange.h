@@ -87,6 +87,7 @@ class Exchange final : public gw_exchange {
     std::uint32_t step = 0;
     PartUse* use = nullptr;
     bool replied = false;
+    bool replied_twice = false;
     bool too_late = false;  // it tried to answer after the upstream's answer had begun
     Pause* paused = nullptr;
   };

@@ -128,7 +128,6 @@ TEST(Exchange, ErrorsCarryTheEnvelope) {
     const gw_header header = {str("WWW-Authenticate"), str("Bearer")};
     EXPECT_EQ(exchange_api()->fail(x, 401, str("INVALID_TOKEN"), str("no \"good\""), &header, 1),
               GW_OK);
-    EXPECT_EQ(exchange_api()->reply(x, 200, nullptr, 0, str("")), GW_WRONG_STATE);
     return gw_verdict{GW_REPLIED};
   };
   world.start(1);
@@ -215,6 +214,26 @@ TEST(Exchange, NonsenseFailsTheExchangeAndIsCounted) {
          EXPECT_EQ(exchange_api()->reply(x, 42, nullptr, 0, str("")), GW_INVALID);
          return gw_verdict{GW_REPLIED};
        }},
+      {"answers twice",
+       [&](gw_exchange* x) {
+         EXPECT_EQ(exchange_api()->reply(x, 200, nullptr, 0, str("secret")), GW_OK);
+         EXPECT_EQ(exchange_api()->reply(x, 201, nullptr, 0, str("secret")), GW_WRONG_STATE);
+         return gw_verdict{GW_REPLIED};
+       }},
+      {"fails after a stream",
+       [&](gw_exchange* x) {
+         static const gw_stream_events events = [] {
+           gw_stream_events all{};
+           all.struct_size = sizeof all;
+           all.on_closed = [](void*, std::int32_t) {};
+           return all;
+         }();
+         gw_stream* stream = nullptr;
+         EXPECT_EQ(stream_api()->begin(x, 200, nullptr, 0, &events, nullptr, &stream), GW_OK);
+         EXPECT_EQ(exchange_api()->fail(x, 400, str("X"), str("secret"), nullptr, 0),
+                   GW_WRONG_STATE);
+         return gw_verdict{GW_REPLIED};
+       }},
   };
   for (const char* place : {"head", "choose", "response", "body", "resume"}) {
     for (const Case& test : cases) {
@@ -257,6 +276,18 @@ TEST(Exchange, NonsenseFailsTheExchangeAndIsCounted) {
       EXPECT_EQ(world.a.error_code, "INTERNAL_SERVER_ERROR");
     }
   }
+}
+
+TEST(ExchangeDeathTest, MisuseMayAbort) {
+  const auto misuse = [] {
+    DispatcherOptions options;
+    options.abort_on_misuse = true;
+    World world(options);
+    world.a.head = [](gw_exchange*, void**) { return gw_verdict{GW_REPLIED}; };
+    world.start();
+    world.request();
+  };
+  EXPECT_DEATH(misuse(), "a plugin broke the ABI");
 }
 
 TEST(Exchange, RefusesCallsOutOfTurn) {

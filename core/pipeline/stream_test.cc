@@ -41,10 +41,7 @@ struct StreamWorld : World {
 
 TEST(Stream, DetachesTheExchange) {
   StreamWorld world;
-  world.at_begin = [&](gw_exchange* x) {
-    EXPECT_EQ(world.write("first;"), GW_OK);
-    EXPECT_EQ(exchange_api()->reply(x, 200, nullptr, 0, str("")), GW_WRONG_STATE);
-  };
+  world.at_begin = [&](gw_exchange*) { EXPECT_EQ(world.write("first;"), GW_OK); };
   world.start();
   FakeTransaction& client = world.request();
   EXPECT_EQ(world.take_events(), "a:head b:head a:response b:complete a:complete");

@@ -77,12 +77,19 @@ Verdict stream(Part& part, Exchange x) {
                "begin refuses a framing header");
   Open* open = begin(part, x);
   if (open == nullptr) return x.fail(500, "STREAM_REFUSED");
+  go_on(open);
+  return GW_REPLIED;
+}
+
+Verdict stream_twice(Part& part, Exchange x) {
+  Tally& tally = part.instance.tally;
+  if (begin(part, x) == nullptr) return x.fail(418, "STREAM_REFUSED");
+  gw_stream* none = nullptr;
   tally.expect(
       tables.stream->begin(x.raw(), 200, nullptr, 0, &kEvents, nullptr, &none) == GW_WRONG_STATE,
       "begin refuses a second stream");
   tally.expect(tables.exchange->reply(x.raw(), 200, nullptr, 0, gw_str{}) == GW_WRONG_STATE,
                "reply refuses an exchange with a stream");
-  go_on(open);
   return GW_REPLIED;
 }
 
@@ -175,6 +182,7 @@ void Part::stream_moved(void* owner) {
 void add_stream_cases(Cases& cases) {
   cases.direct.insert({{"stream", stream},
                        {"stream-at-once", stream_at_once},
+                       {"stream-twice", stream_twice},
                        {"stream-limit", stream_limit},
                        {"stream-leave", stream_open},
                        {"stream-stop", stream_open},

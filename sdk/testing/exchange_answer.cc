@@ -158,6 +158,7 @@ gw_status Exchange::State::take_answer(const Handle& handle, std::uint32_t statu
   bool may_answer = phase == Phase::kRequestHead || phase == Phase::kRequestBody ||
                     phase == Phase::kChoose || phase == Phase::kResponseHead;
   if (running == nullptr || running != handle.stage || !may_answer || replied) {
+    answered_twice |= replied;
     host->breach(std::string(call) +
                  (replied ? ": a second answer" : ": not in a callback that may answer"));
     return GW_WRONG_STATE;

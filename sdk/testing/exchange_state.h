@@ -138,7 +138,7 @@ struct Exchange::State : std::enable_shared_from_this<Exchange::State> {
   std::string code;
 
   // What the running callback did. An answer waits here until the callback has returned.
-  bool replied = false, pause_asked = false;
+  bool replied = false, answered_twice = false, pause_asked = false;
   Stream* new_stream = nullptr;
   std::string new_code;
   std::uint32_t new_status = 0;

@@ -375,7 +375,7 @@ TEST_F(ExchangeTest, SeesBreaches) {
                     x.reply(200, {}, "first");
                     return x.reply(201, {}, "second");
                   },
-                  200),
+                  500),
               HasSubstr("second answer"));
   gw_exchange* kept = nullptr;
   EXPECT_THAT(breach(

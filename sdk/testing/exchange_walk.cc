@@ -71,7 +71,7 @@ void Exchange::State::resumed(Stage& stage, Phase of, gw_verdict verdict) {
 
 gw_verdict Exchange::State::invoke(Stage& stage, Phase of,
                                    const std::function<gw_verdict()>& call) {
-  replied = pause_asked = false;
+  replied = answered_twice = pause_asked = false;
   new_stream = nullptr;
   phase = of;
   running = &stage;
@@ -89,6 +89,10 @@ gw_verdict Exchange::State::checked(Stage& stage, Phase of, gw_verdict verdict) 
   const std::string who = stage.instance->name + ": ";
   bool answered = replied || new_stream != nullptr;
   if (verdict != GW_PAUSE && pause_asked) forget_pause();
+  if (answered_twice) {
+    if (pause_asked) forget_pause();
+    return kMisuse;
+  }
   if (verdict == GW_CONTINUE && !answered) return verdict;
   if (verdict == GW_REPLIED && answered) return verdict;
   bool may_pause =

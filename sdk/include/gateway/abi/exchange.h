@@ -81,7 +81,8 @@ typedef struct gw_exchange_api {
   void (*wake)(gw_waker waker);
 
   /* [worker] Answers the exchange; the callback (or on_resume) then returns GW_REPLIED. Content-Length is
-   * set by the host. Copies. GW_WRONG_STATE: answered already; GW_INVALID: headers as in header_set. */
+   * set by the host. Copies. GW_WRONG_STATE: answered already, and the exchange then fails with 500;
+   * GW_INVALID: headers as in header_set. */
   gw_status (*reply)(gw_exchange* exchange, uint32_t status, const gw_header* headers,
                      uint32_t header_count, gw_str body);
   /* [worker] Answers with the error envelope: `code` such as "NOT_IN_QUEUE" is also the key in the
