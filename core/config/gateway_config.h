@@ -69,6 +69,7 @@ struct ServerConfig {
   std::uint32_t start_timeout_ms = 0;  // of a generation
   std::uint32_t drain_timeout_ms = 0;
   std::uint32_t watchdog_ms = 0;
+  std::uint32_t offload_threads = 0;
   bool watch_files = false;  // reload when the configuration or a plugin's file changes
 
   NetworkSet trusted_proxies;

@@ -31,6 +31,7 @@ gw_context::gw_context(gw::plugin_host::Host& its_host, std::string its_name)
       label(name),
       listeners(its_host.listeners),
       posts(std::make_shared<gw::plugin_host::PostBox>(loops_of(its_host), this)),
+      lent(std::make_shared<gw::plugin_host::Lent>()),
       health_owner(its_host.health.new_owner()),
       tickets(its_host.seats.size()) {}
 

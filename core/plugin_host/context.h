@@ -16,6 +16,7 @@
 
 #include "base/thread_note.h"
 #include "plugin_host/host.h"
+#include "plugin_host/offload.h"
 #include "plugin_host/posts.h"
 #include "plugin_host/tickets.h"
 
@@ -50,6 +51,7 @@ struct gw_context {
   std::string label;  // with plugin and version; set before the plugin's code runs
   const std::vector<gw::plugin_host::ListenerInfo> listeners;
   const std::shared_ptr<gw::plugin_host::PostBox> posts;
+  const std::shared_ptr<gw::plugin_host::Lent> lent;
   const std::uint64_t health_owner;
   std::vector<gw::plugin_host::TicketCounts> tickets;  // one a worker
   gw::plugin_host::Instance* successor = nullptr;      // [home] who has its state now

@@ -16,6 +16,7 @@
 #include "net/call_out.h"
 #include "net/loop.h"
 #include "pipeline/dispatcher.h"
+#include "plugin_host/offload.h"
 #include "plugin_host/reports.h"
 
 struct gw_context;
@@ -49,6 +50,7 @@ struct Host {
   std::uint32_t worker_count = 1;         // what plugins are told; seats.size() if there are any
   std::vector<ListenerInfo> listeners{};  // of the newest configuration; read on [main] only
   Reports reports{};
+  std::unique_ptr<OffloadPool> offload{};  // null where there are no seats
 };
 
 }  // namespace gw::plugin_host

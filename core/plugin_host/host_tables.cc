@@ -7,6 +7,7 @@
 #include "plugin_host/context.h"
 #include "plugin_host/handover.h"
 #include "plugin_host/observe.h"
+#include "plugin_host/offload.h"
 #include "plugin_host/reports.h"
 #include "plugin_host/tickets.h"
 #include "settings/checked.h"
@@ -40,6 +41,7 @@ const void* get_interface(const gw_host*, const char* id) {
       {GW_POST_ID, post_api()},
       {GW_RESOLVE_ID, resolve_api()},
       {GW_CALL_ID, call_api()},
+      {GW_OFFLOAD_ID, offload_api()},
       {GW_LOG_ID, log_api()},
       {GW_CLOCK_ID, clock_api()},
       {GW_RANDOM_ID, random_api()},

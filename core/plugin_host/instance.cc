@@ -149,7 +149,10 @@ void Instance::destroy_part(std::uint32_t index) {
 
 void Instance::destroy_parts(std::function<void()> done) {
   on_workers(
-      host_, [this](std::uint32_t index) { destroy_part(index); }, std::move(done));
+      host_, [this](std::uint32_t index) { destroy_part(index); },
+      [this, done = std::move(done)] {
+        context_->lent->when_none([main = host_.main, done] { main->post(done); });
+      });
 }
 
 void Instance::report_idle(void* seated) {
@@ -265,7 +268,8 @@ std::vector<std::pair<std::string, std::uint64_t>> Instance::holds() const {
           {"descriptors", tickets[gw_ticket::kWatch]},
           {"turnHooks", tickets[gw_ticket::kHook]},
           {"resolutions", tickets[gw_ticket::kResolution]},
-          {"callOuts", tickets[gw_ticket::kCall]}};
+          {"callOuts", tickets[gw_ticket::kCall]},
+          {"offloadedWork", tickets[gw_ticket::kOffload]}};
 }
 
 }  // namespace gw::plugin_host

@@ -18,6 +18,19 @@ gw_worker::~gw_worker() {
   while (spare_ != nullptr) delete std::exchange(spare_, spare_->next);
 }
 
+gw_ticket* gw_ticket::living(gw_ticket* ticket, Kind kind) {
+  if (ticket == nullptr) return nullptr;
+  ticket->worker->check_thread();
+  if (ticket->kind != kind) ticket->worker->context.breach("mixed up two kinds of ticket");
+  return ticket->over ? nullptr : ticket;
+}
+
+void gw_ticket::cancel(gw_ticket* ticket, Kind kind) {
+  if (living(ticket, kind) == nullptr) return;
+  ticket->stop();
+  ticket->worker->bury(*ticket);
+}
+
 void gw_worker::check_thread() const {
   if (!seat.loop->on_loop_thread())
     context.breach("called a function of a worker from another thread");
@@ -71,7 +84,7 @@ void gw_worker::free_dead(void* self) {
 
 std::string gw_worker::cancel_all() {
   constexpr std::array<const char*, gw_ticket::kKinds> names = {
-      "timers", "descriptors", "turn hooks", "resolutions", "call-outs"};
+      "timers", "descriptors", "turn hooks", "resolutions", "call-outs", "offloaded work"};
   std::array<std::size_t, gw_ticket::kKinds> counts{};
   while (living_ != nullptr) {
     ++counts[living_->kind];
@@ -92,21 +105,9 @@ namespace {
 
 using Kind = gw_ticket::Kind;
 
-// Checks thread and kind; null when there is nothing to do.
-template <class Ticket>
-Ticket* living(gw_ticket* ticket) {
-  if (ticket == nullptr) return nullptr;
-  ticket->worker->check_thread();
-  if (ticket->kind != Ticket::kKind) ticket->worker->context.breach("mixed up two kinds of ticket");
-  return ticket->over ? nullptr : static_cast<Ticket*>(ticket);
-}
-
 template <class Ticket>
 void cancel(gw_ticket* ticket) {
-  if (Ticket* alive = living<Ticket>(ticket)) {
-    alive->stop();
-    alive->worker->bury(*alive);
-  }
+  gw_ticket::cancel(ticket, Ticket::kKind);
 }
 
 struct TimerTicket final : gw_ticket {
@@ -170,7 +171,7 @@ gw_ticket* watch_fd(gw_worker* worker, std::int32_t fd, std::uint32_t events,
 }
 
 gw_status update_watch(gw_ticket* ticket, std::uint32_t events) {
-  WatchTicket* watch = living<WatchTicket>(ticket);
+  auto* watch = static_cast<WatchTicket*>(gw_ticket::living(ticket, WatchTicket::kKind));
   if (watch == nullptr) return GW_GONE;
   return watch->watch->update(events) ? GW_OK : GW_ERROR;
 }
@@ -201,7 +202,8 @@ gw_ticket* create_hook(gw_worker* worker, void (*run)(void*), void* user) {
 }
 
 void arm_hook(gw_ticket* ticket) {
-  if (HookTicket* hook = living<HookTicket>(ticket)) hook->hook.arm();
+  auto* hook = static_cast<HookTicket*>(gw_ticket::living(ticket, HookTicket::kKind));
+  if (hook != nullptr) hook->hook.arm();
 }
 
 struct ResolutionTicket final : gw_ticket {

@@ -21,7 +21,7 @@
 
 // One asynchronous thing. Owned by its worker.
 struct gw_ticket {
-  enum Kind : std::uint8_t { kTimer, kWatch, kHook, kResolution, kCall, kKinds };
+  enum Kind : std::uint8_t { kTimer, kWatch, kHook, kResolution, kCall, kOffload, kKinds };
 
   gw_ticket(gw_worker& its_worker, Kind its_kind) : worker(&its_worker), kind(its_kind) {}
   virtual ~gw_ticket() = default;
@@ -29,6 +29,10 @@ struct gw_ticket {
   gw_ticket& operator=(const gw_ticket&) = delete;
   // After it, the callback never runs.
   virtual void stop() = 0;
+
+  // Checks thread and kind; null when there is nothing to do.
+  static gw_ticket* living(gw_ticket* ticket, Kind kind);
+  static void cancel(gw_ticket* ticket, Kind kind);
 
   gw_worker* worker;
   const Kind kind;

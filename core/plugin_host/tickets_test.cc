@@ -4,12 +4,17 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <vector>
 
 #include "plugin_host/context.h"
+#include "plugin_host/offload.h"
 
 namespace gw::plugin_host {
 namespace {
@@ -226,6 +231,83 @@ TEST_F(TicketsDeathTest, AnotherThreadIsNotLetIn) {
         }).join();
       },
       "");
+}
+
+// Work that waits for the test, and who was told of its end.
+struct Lending {
+  std::mutex mutex;
+  std::condition_variable turn;
+  bool running = false, may_return = false;
+  int done = 0, dropped = 0;
+
+  void set(bool& flag) {
+    const std::lock_guard lock(mutex);
+    flag = true;
+    turn.notify_all();
+  }
+  void wait(const bool& flag) {
+    std::unique_lock lock(mutex);
+    ASSERT_TRUE(turn.wait_for(lock, std::chrono::seconds(30), [&] { return flag; }));
+  }
+  gw_ticket* lend(gw_worker& worker) {
+    return offload_api()->run(
+        &worker,
+        [](void* user) {
+          auto& self = *static_cast<Lending*>(user);
+          self.set(self.running);
+          self.wait(self.may_return);
+        },
+        [](void* user) { ++static_cast<Lending*>(user)->done; },
+        [](void* user) { ++static_cast<Lending*>(user)->dropped; }, this);
+  }
+};
+
+TEST_F(TicketsTest, OffloadedWorkComesBackToTheWorker) {
+  host_.offload = std::make_unique<OffloadPool>(1);
+  Lending one, two;
+  one.may_return = two.may_return = true;
+  ASSERT_NE(one.lend(*worker_), nullptr);
+  ASSERT_NE(two.lend(*worker_), nullptr);
+  bool none = false;
+  context_->lent->when_none([&] { none = true; });
+  EXPECT_FALSE(none);
+  run_until([&] { return one.done == 1 && two.done == 1; });
+  EXPECT_TRUE(none);
+  EXPECT_EQ(one.dropped + two.dropped, 0);
+  EXPECT_EQ(worker_->cancel_all(), "");
+}
+
+TEST_F(TicketsTest, CancelledWorkIsDroppedOnceItDoesNotRun) {
+  host_.offload = std::make_unique<OffloadPool>(1);
+  Lending runs, waits;
+  ASSERT_NE(runs.lend(*worker_), nullptr);
+  runs.wait(runs.running);
+  gw_ticket* waiting = waits.lend(*worker_);
+  offload_api()->cancel(waiting);
+  EXPECT_EQ(waits.dropped, 1);
+  EXPECT_EQ(worker_->cancel_all(), "1 offloaded work");
+  EXPECT_EQ(runs.dropped, 0);
+  std::atomic<bool> none{false};
+  context_->lent->when_none([&] { none = true; });
+  EXPECT_FALSE(none);
+  runs.set(runs.may_return);
+  host_.offload.reset();  // joins
+  EXPECT_TRUE(none);
+  EXPECT_EQ(runs.dropped, 1);
+  loop_.turn(false);
+  EXPECT_EQ(runs.done + waits.done, 0);
+}
+
+TEST_F(TicketsTest, WorkThatReturnedMayStillBeCancelled) {
+  host_.offload = std::make_unique<OffloadPool>(1);
+  Lending work;
+  work.may_return = true;
+  gw_ticket* ticket = work.lend(*worker_);
+  host_.offload.reset();  // it has returned, and its end waits for the loop
+  offload_api()->cancel(ticket);
+  EXPECT_EQ(work.dropped, 1);
+  loop_.turn(false);
+  EXPECT_EQ(work.done, 0);
 }
 
 }  // namespace

@@ -75,6 +75,7 @@ class Server {
   void start_workers() {
     host_.main = &main_;
     host_.worker_count = config_->server.workers;
+    host_.offload = std::make_unique<plugin_host::OffloadPool>(config_->server.offload_threads);
     const auto settings = shared_settings();
     for (std::uint32_t i = 0; i < host_.worker_count; ++i) {
       workers_.push_back(std::make_unique<Worker>(

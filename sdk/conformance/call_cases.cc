@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// "gw.resolve/1" and "gw.call/1". Call-outs go to the gateway itself, at the request's authority.
+// "gw.resolve/1", "gw.call/1" and "gw.offload/1". Call-outs go to the gateway itself, at the
+// request's authority.
 #include <cstdint>
+#include <exception>
+#include <thread>
 
 #include "probe.h"
 
@@ -140,6 +143,48 @@ class Calls : public Probe {
   int left_ = 0;
 };
 
+// Work elsewhere: one that ends, one that throws, one that is cancelled before it can end.
+class Offloads : public Probe {
+ public:
+  using Probe::Probe;
+  void begin(Exchange) override {
+    tables.offload->cancel(nullptr);
+    gw_ticket* cancelled = tables.offload->run(
+        part.worker.raw(), [](void*) {},
+        [](void* user) {
+          static_cast<Offloads*>(user)->report.expect(false, "cancelled work stays silent");
+        },
+        nullptr, this);
+    CONFORMS(report, cancelled != nullptr);
+    tables.offload->cancel(cancelled);
+    bool started = good_.start(
+        part.worker, [this] { worked_on_ = std::this_thread::get_id(); },
+        [this](std::exception_ptr failure) {
+          CONFORMS(report, failure == nullptr);
+          CONFORMS(report, worked_on_ != std::this_thread::get_id());
+          CONFORMS(report, worked_on_ != std::thread::id());
+          came();
+        });
+    CONFORMS(report, started);
+    started = bad_.start(
+        part.worker, [] { throw 1; },
+        [this](std::exception_ptr failure) {
+          CONFORMS(report, failure != nullptr);
+          came();
+        });
+    CONFORMS(report, started);
+    CONFORMS(report, left_ == 2);
+  }
+
+ private:
+  void came() {
+    if (--left_ == 0) finish();
+  }
+  Offload good_, bad_;
+  std::thread::id worked_on_;
+  int left_ = 2;
+};
+
 template <class P>
 std::unique_ptr<Probe> make(Part& part, Exchange) {
   return std::make_unique<P>(part);
@@ -148,7 +193,8 @@ std::unique_ptr<Probe> make(Part& part, Exchange) {
 }  // namespace
 
 void add_call_cases(Cases& cases) {
-  cases.started.insert({{"resolve", make<Resolves>}, {"call", make<Calls>}});
+  cases.started.insert(
+      {{"resolve", make<Resolves>}, {"call", make<Calls>}, {"offload", make<Offloads>}});
 }
 
 }  // namespace gw::conformance

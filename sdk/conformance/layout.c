@@ -146,6 +146,10 @@ SIZE(gw_call_api, 24);
 AT(gw_call_api, struct_size, 0);
 AT(gw_call_api, call, 8);
 AT(gw_call_api, cancel, 16);
+SIZE(gw_offload_api, 24);
+AT(gw_offload_api, struct_size, 0);
+AT(gw_offload_api, run, 8);
+AT(gw_offload_api, cancel, 16);
 
 /* abi/observe.h */
 SIZE(gw_log_api, 24);

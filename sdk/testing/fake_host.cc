@@ -45,6 +45,7 @@ const void* get_interface(const gw_host*, const char* id) {
       {GW_POST_ID, &kPostTable},
       {GW_RESOLVE_ID, &kResolveTable},
       {GW_CALL_ID, &kCallTable},
+      {GW_OFFLOAD_ID, &kOffloadTable},
       {GW_LOG_ID, &kLogTable},
       {GW_CLOCK_ID, &kClockTable},
       {GW_RANDOM_ID, &kRandomTable},

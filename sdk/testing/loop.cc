@@ -63,7 +63,8 @@ bool FakeHost::State::run_wakes() {
 bool FakeHost::State::run_requests() {
   std::vector<Ticket*> ready;
   for (Ticket* ticket : live)
-    if ((ticket->kind == Ticket::Kind::kCall || ticket->kind == Ticket::Kind::kResolve) &&
+    if ((ticket->kind == Ticket::Kind::kCall || ticket->kind == Ticket::Kind::kResolve ||
+         ticket->kind == Ticket::Kind::kOffload) &&
         ticket->armed)
       ready.push_back(ticket);
   bool ran = false;
@@ -73,6 +74,10 @@ bool FakeHost::State::run_requests() {
     ran = true;
     if (ticket->kind == Ticket::Kind::kResolve) {
       finish_resolution(ticket);
+      continue;
+    }
+    if (ticket->kind == Ticket::Kind::kOffload) {
+      finish_work(ticket);
       continue;
     }
     std::optional<CallAnswer> answer = on_call ? on_call(ticket->request) : std::nullopt;
@@ -103,6 +108,16 @@ void FakeHost::State::finish_call(Ticket* ticket, const CallAnswer& answer) {
   ticket->running = true;
   InCallback in(*this, ticket->owner);
   ticket->answered(ticket->user, lent.get());
+  ticket->running = false;
+}
+
+// On a thread of its own, so that what belongs to a worker is missed there as in a gateway.
+void FakeHost::State::finish_work(Ticket* ticket) {
+  std::thread([ticket] { ticket->work(ticket->user); }).join();
+  ticket->running = true;
+  kill(ticket);
+  InCallback in(*this, ticket->owner);
+  ticket->run(ticket->user);
   ticket->running = false;
 }
 

@@ -41,7 +41,7 @@ struct WorkerPart {  // gw_worker
 };
 
 struct Ticket {  // gw_ticket
-  enum class Kind { kTimer, kFd, kTurn, kResolve, kCall };
+  enum class Kind { kTimer, kFd, kTurn, kResolve, kCall, kOffload };
   Kind kind;
   WorkerPart* owner;
   void* user;
@@ -52,7 +52,7 @@ struct Ticket {  // gw_ticket
   std::uint64_t due_ns = 0;  // timer; resolution and call: the deadline
   std::uint64_t order = 0;   // timers due at one time fire in order of their start
   std::uint32_t repeat_ms = 0;
-  void (*run)(void*) = nullptr;  // timer, turn
+  void (*run)(void*) = nullptr;  // timer, turn; offload: the end of it
 
   std::int32_t fd = -1;
   std::uint32_t events = 0;
@@ -66,6 +66,9 @@ struct Ticket {  // gw_ticket
   CallRequest request;
   std::uint64_t max_answer_bytes = 0;
   void (*answered)(void*, const gw_call_answer*) = nullptr;
+
+  void (*work)(void*) = nullptr;
+  void (*drop)(void*) = nullptr;
 };
 
 struct ByNumber {
@@ -187,6 +190,7 @@ struct FakeHost::State {
   bool run_hooks();
   void finish_call(Ticket* ticket, const CallAnswer& answer);
   void finish_resolution(Ticket* ticket);
+  void finish_work(Ticket* ticket);
 };
 
 struct Instance::State {  // gw_context
@@ -245,6 +249,7 @@ extern const gw_turn_api kTurnTable;
 extern const gw_post_api kPostTable;
 extern const gw_resolve_api kResolveTable;
 extern const gw_call_api kCallTable;
+extern const gw_offload_api kOffloadTable;
 extern const gw_log_api kLogTable;
 extern const gw_clock_api kClockTable;
 extern const gw_random_api kRandomTable;

@@ -38,6 +38,8 @@ void FakeHost::State::kill(Ticket* ticket) {
   live.erase(ticket);
   if (ticket->kind == Ticket::Kind::kFd) --watches;
   if (ticket->due_ns != 0) timers.erase({ticket->due_ns, ticket->order});
+  if (ticket->kind == Ticket::Kind::kOffload && !ticket->running && ticket->drop != nullptr)
+    ticket->drop(ticket->user);
 }
 
 void FakeHost::State::schedule(Ticket* ticket, std::uint64_t due_ns) {

@@ -189,6 +189,21 @@ void call_cancel(gw_ticket* ticket) {
   cancel(ticket, Ticket::Kind::kCall, "call.cancel");
 }
 
+gw_ticket* offload(gw_worker* worker, void (*work)(void*), void (*done)(void*), void (*drop)(void*),
+                   void* user) {
+  WorkerPart* part = part_of(worker);
+  if (!usable(part, "offload")) return nullptr;
+  Ticket* ticket = part->host->make_ticket(Ticket::Kind::kOffload, part, user);
+  ticket->work = work;
+  ticket->run = done;
+  ticket->drop = drop;
+  ticket->armed = true;
+  return raw(ticket);
+}
+void offload_cancel(gw_ticket* ticket) {
+  cancel(ticket, Ticket::Kind::kOffload, "offload.cancel");
+}
+
 }  // namespace
 
 const gw_context_api kContextTable = {sizeof(gw_context_api), context_name,    context_worker_count,
@@ -200,5 +215,6 @@ const gw_turn_api kTurnTable = {sizeof(gw_turn_api), turn_create, turn_arm, turn
 const gw_post_api kPostTable = {sizeof(gw_post_api), post};
 const gw_resolve_api kResolveTable = {sizeof(gw_resolve_api), resolve, resolve_cancel};
 const gw_call_api kCallTable = {sizeof(gw_call_api), call, call_cancel};
+const gw_offload_api kOffloadTable = {sizeof(gw_offload_api), offload, offload_cancel};
 
 }  // namespace gw::testing

@@ -17,7 +17,7 @@
  *     abi/exchange.h one request and its answer      abi/filter.h    a place in a pipeline
  *     abi/stream.h   an answer that stays open       abi/router.h    chooses the endpoint
  *     abi/worker.h   timer, fd, turn, post,          abi/command.h   subcommands of the program
- *                    resolve, HTTP call-out
+ *                    resolve, HTTP call-out, offload
  *     abi/observe.h  log, clock, random,
  *                    metrics, health
  *     abi/report.h   the host about itself

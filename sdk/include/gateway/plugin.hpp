@@ -80,6 +80,7 @@ struct Tables {
   const gw_post_api* post = nullptr;
   const gw_resolve_api* resolve = nullptr;
   const gw_call_api* call = nullptr;
+  const gw_offload_api* offload = nullptr;
   const gw_log_api* log = nullptr;
   const gw_clock_api* clock = nullptr;
   const gw_random_api* random = nullptr;
@@ -98,7 +99,7 @@ struct Tables {
     get(post, GW_POST_ID), get(resolve, GW_RESOLVE_ID), get(call, GW_CALL_ID);
     get(log, GW_LOG_ID), get(clock, GW_CLOCK_ID), get(random, GW_RANDOM_ID);
     get(metrics, GW_METRICS_ID), get(health, GW_HEALTH_ID);
-    get(report, GW_REPORT_ID), get(successor, GW_SUCCESSOR_ID);
+    get(report, GW_REPORT_ID), get(successor, GW_SUCCESSOR_ID), get(offload, GW_OFFLOAD_ID);
   }
 };
 
@@ -306,6 +307,58 @@ class Timer {
   gw_ticket* ticket_ = nullptr;
   bool repeats_ = false;
   std::function<void()> fire_;
+};
+
+// Work on a thread of the host's (gw.offload/1), one at a time. Destroying it cancels: `done` is then not called,
+// and what the functions hold is destroyed when `work`, which may be running, has returned. Neither copied nor moved.
+class Offload {
+ public:
+  Offload() = default;
+  Offload(const Offload&) = delete;
+  Offload& operator=(const Offload&) = delete;
+  ~Offload() { cancel(); }
+  // `work` on that thread, where of the host only what any thread may call is allowed; then `done` on the worker. An
+  // exception of `work` is given to `done`. False: the host has no threads for it, or too much waits already.
+  bool start(Worker worker, std::function<void()> work,
+             std::function<void(std::exception_ptr)> done) {
+    cancel();
+    if (tables.offload == nullptr) return false;
+    auto job = std::make_unique<Job>(Job{std::move(work), std::move(done), nullptr, this});
+    ticket_ = tables.offload->run(worker.raw(), &Job::run, &Job::finish,
+                                  [](void* user) { delete static_cast<Job*>(user); }, job.get());
+    if (ticket_ != nullptr) job.release();
+    return ticket_ != nullptr;
+  }
+  void cancel() {
+    if (ticket_) tables.offload->cancel(std::exchange(ticket_, nullptr));
+  }
+  bool active() const { return ticket_ != nullptr; }
+
+ private:
+  struct Job {
+    std::function<void()> work;
+    std::function<void(std::exception_ptr)> done;
+    std::exception_ptr failure;
+    Offload* owner;
+
+    static void run(void* user) {
+      auto* job = static_cast<Job*>(user);
+      try {
+        job->work();
+      } catch (...) {
+        job->failure = std::current_exception();
+      }
+    }
+    static void finish(void* user) {
+      std::unique_ptr<Job> job(static_cast<Job*>(user));
+      job->owner->ticket_ = nullptr;
+      try {
+        job->done(job->failure);
+      } catch (...) {  // nobody waits for an answer
+      }
+    }
+  };
+  gw_ticket* ticket_ = nullptr;
 };
 
 // Owns any ticket that lives until it is cancelled (fd watch, turn hook), or that its owner releases in

@@ -17,6 +17,7 @@ extern "C" {
 #define GW_POST_ID "gw.post/1"
 #define GW_RESOLVE_ID "gw.resolve/1"
 #define GW_CALL_ID "gw.call/1"
+#define GW_OFFLOAD_ID "gw.offload/1"
 
 /* "gw.worker/1" */
 typedef struct gw_worker_api {
@@ -114,6 +115,19 @@ typedef struct gw_call_api {
                      void (*done)(void* user, const gw_call_answer* answer), void* user);
   void (*cancel)(gw_ticket* call);
 } gw_call_api;
+
+/* "gw.offload/1": work that would hold the loop, on threads that all plugins share. */
+typedef struct gw_offload_api {
+  uint32_t struct_size;
+  /* [worker] Calls `work(user)` on such a thread, then `done(user)` on this worker. When the ticket is
+   * cancelled, or the part goes first, `drop(user)` (which may be null) is called instead of `done`: inside
+   * the cancelling while `work` does not run, else on its thread when it has returned. The library stays
+   * loaded until then. Null, and nothing is called: too much waits already. */
+  gw_ticket* (*run)(gw_worker* worker, void (*work)(void* user), void (*done)(void* user),
+                    void (*drop)(void* user), void* user);
+  /* [worker] */
+  void (*cancel)(gw_ticket* work);
+} gw_offload_api;
 
 #ifdef __cplusplus
 }
