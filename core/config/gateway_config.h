@@ -70,6 +70,9 @@ struct ServerConfig {
   std::uint32_t drain_timeout_ms = 0;
   std::uint32_t watchdog_ms = 0;
   std::uint32_t offload_threads = 0;
+  std::uint32_t canary_percent = 0;  // 0: reloads become active at once
+  std::uint32_t canary_time_ms = 0;
+  std::uint32_t canary_max_errors_percent = 0;
   bool watch_files = false;  // reload when the configuration or a plugin's file changes
 
   NetworkSet trusted_proxies;

@@ -149,6 +149,9 @@ void add_process_keys(Schema& out) {
   keys.push_back(key("plugin_path", Type::kStrings, empty_array()));
   keys.push_back(duration("start_timeout", "30s"));
   keys.push_back(duration("drain_timeout", "30s", 0));
+  keys.push_back(bounded("canary_percent", Type::kInteger, node(0), 0, 50));
+  keys.push_back(duration("canary_time", "60s"));
+  keys.push_back(bounded("canary_max_errors_percent", Type::kInteger, node(5), 0, 100));
   keys.push_back(bounded("offload_threads", Type::kInteger, node(2), 1, 64));
   keys.push_back(bounded("watchdog_ms", Type::kInteger, node(100), 1, 60000));
   keys.push_back(key("watch_files", Type::kBoolean, node(false)));
@@ -289,6 +292,9 @@ ServerConfig read_server(const settings::CheckedTable& server, const LoadOptions
   out.resolve_refresh_ms = number("resolve_refresh");
   out.start_timeout_ms = number("start_timeout");
   out.drain_timeout_ms = number("drain_timeout");
+  out.canary_percent = number("canary_percent");
+  out.canary_time_ms = number("canary_time");
+  out.canary_max_errors_percent = number("canary_max_errors_percent");
   out.offload_threads = number("offload_threads");
   out.watchdog_ms = number("watchdog_ms");
   out.watch_files = server.boolean("watch_files");

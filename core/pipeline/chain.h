@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "http/message.h"
+#include "http/metrics.h"
 #include "http/transaction.h"
 
 namespace gw::pipeline {
@@ -114,6 +115,12 @@ class TextSource {
                                 std::string_view fallback) const = 0;
 };
 
+// How one worker's exchanges of a generation ended. Written by that worker alone, read by anybody.
+struct ExchangeTally {
+  http::Counter ended;
+  http::Counter failed;  // of these: answered with 5xx, or cut off
+};
+
 // One worker's share of a generation. Belongs to its worker's dispatcher; exchanges that began in
 // it keep it alive.
 struct WorkerGeneration {
@@ -124,6 +131,7 @@ struct WorkerGeneration {
   // last exchange of this one is gone; the generation is destroyed already. Streams may still be
   // open: PartUse tells.
   std::function<void()> on_retired;
+  std::shared_ptr<ExchangeTally> tally;  // null: nobody wants to know
 
   // Written by the dispatcher.
   std::uint64_t exchanges = 0;

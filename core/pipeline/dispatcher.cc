@@ -31,8 +31,9 @@ Dispatcher::~Dispatcher() {
 
 void Dispatcher::on_request(http::Transaction& transaction) {
   Exchange* exchange = take_exchange();
-  if (current_ != nullptr) ++current_->exchanges;
-  exchange->begin(transaction, current_.get());
+  WorkerGeneration* generation = canary_ == nullptr ? current_.get() : generation_of_next();
+  if (generation != nullptr) ++generation->exchanges;
+  exchange->begin(transaction, generation);
 }
 
 Exchange* Dispatcher::take_exchange() {
@@ -52,17 +53,41 @@ void Dispatcher::give_exchange(Exchange* exchange) {
 // ---- Generations
 
 void Dispatcher::set_generation(std::unique_ptr<WorkerGeneration> next) {
-  if (current_ != nullptr) {
-    if (current_->exchanges == 0) environment_.scheduler.arm_turn_end();
-    retiring_.push_back(std::move(current_));
-  }
+  GW_CHECK(canary_ == nullptr);
+  if (current_ != nullptr) retire(std::move(current_));
   current_ = std::move(next);
+}
+
+void Dispatcher::retire(std::unique_ptr<WorkerGeneration> old) {
+  if (old->exchanges == 0) environment_.scheduler.arm_turn_end();
+  retiring_.push_back(std::move(old));
+}
+
+void Dispatcher::add_canary(std::unique_ptr<WorkerGeneration> canary, std::uint32_t percent) {
+  GW_CHECK(current_ != nullptr && canary_ == nullptr);
+  canary_ = std::move(canary);
+  canary_percent_ = percent;
+  canary_turn_ = 0;
+}
+
+void Dispatcher::end_canary(bool promote) {
+  GW_CHECK(canary_ != nullptr);
+  std::unique_ptr<WorkerGeneration> canary = std::move(canary_);
+  promote ? set_generation(std::move(canary)) : retire(std::move(canary));
+}
+
+// Evenly spread.
+WorkerGeneration* Dispatcher::generation_of_next() {
+  canary_turn_ += canary_percent_;
+  if (canary_turn_ < 100) return current_.get();
+  canary_turn_ -= 100;
+  return canary_.get();
 }
 
 void Dispatcher::release_generation(WorkerGeneration* generation) {
   if (generation == nullptr) return;
   GW_CHECK(generation->exchanges > 0);
-  if (--generation->exchanges == 0 && generation != current_.get())
+  if (--generation->exchanges == 0 && generation != current_.get() && generation != canary_.get())
     environment_.scheduler.arm_turn_end();
 }
 

@@ -79,6 +79,13 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
   // and then tells (WorkerGeneration::on_retired). Null: nothing matches, every request is 404.
   void set_generation(std::unique_ptr<WorkerGeneration> next);
   const WorkerGeneration* generation() const { return current_.get(); }
+  // A canary: beside the current generation, for `percent` of new requests. There is a current one,
+  // and no canary yet.
+  void add_canary(std::unique_ptr<WorkerGeneration> canary, std::uint32_t percent);
+  // It takes the current one's place, or retires.
+  void end_canary(bool promote);
+  // From now on, until it is null again.
+  void tally_current(std::shared_ptr<ExchangeTally> tally) { current_->tally = std::move(tally); }
   // Old generations that exchanges still hold, oldest first.
   const std::vector<std::unique_ptr<WorkerGeneration>>& retiring() const { return retiring_; }
 
@@ -126,6 +133,8 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
 
   Exchange* take_exchange();
   void give_exchange(Exchange* exchange);
+  WorkerGeneration* generation_of_next();
+  void retire(std::unique_ptr<WorkerGeneration> old);
   void release_generation(WorkerGeneration* generation);
   void stream_ready(const PartUse& use);
   // Null: nobody knows who it was.
@@ -136,6 +145,9 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
   DispatcherOptions options_;
   std::unique_ptr<WakeTable> wakes_;
   std::unique_ptr<WorkerGeneration> current_;
+  std::unique_ptr<WorkerGeneration> canary_;
+  std::uint32_t canary_percent_ = 0;
+  std::uint32_t canary_turn_ = 0;
   std::vector<std::unique_ptr<WorkerGeneration>> retiring_;
   std::vector<std::unique_ptr<Exchange>> spare_;
   PipelineMetrics metrics_;

@@ -183,12 +183,14 @@ void Exchange::stop_request_side() {
 
 void Exchange::on_client_gone() {
   cancel_upstream();
+  count_end(false);
   complete(true, false);
   release();
 }
 
 void Exchange::finish() {
   cancel_upstream();
+  count_end(head_sent_ && response_->status >= 500);
   complete(false, false);
   release()->finish();
 }
@@ -196,8 +198,16 @@ void Exchange::finish() {
 void Exchange::abort() {
   dispatcher_.metrics_.answers_broken.add();
   cancel_upstream();
+  count_end(true);
   complete(true, false);
   release()->abort();
+}
+
+// For who compares generations. Detached streams and tunnels count for nothing.
+void Exchange::count_end(bool failed) {
+  if (generation_ == nullptr || generation_->tally == nullptr) return;
+  generation_->tally->ended.add();
+  if (failed) generation_->tally->failed.add();
 }
 
 // Everybody who was called hears the outcome, the last one first.

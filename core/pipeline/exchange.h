@@ -205,6 +205,7 @@ class Exchange final : public gw_exchange {
   void finish();
   void abort();
   void complete(bool aborted, bool streaming);
+  void count_end(bool failed);
   http::Transaction* release();
 
   Dispatcher& dispatcher_;

@@ -23,10 +23,20 @@ struct ChainPlan {
   std::shared_ptr<Instance> router;  // or null
 };
 
+// How a generation proves itself before it takes over.
+struct CanaryPlan {
+  std::uint32_t percent = 0;  // of new requests; 0: it takes over at once
+  std::uint32_t time_ms = 0;
+  // More failed exchanges than those of the old generation by more than so many percentage points
+  // end it.
+  std::uint32_t max_errors_percent = 0;
+};
+
 struct Blueprint {
   std::vector<std::shared_ptr<Instance>> instances;  // in the order of the configuration
   std::vector<ChainPlan> chains;                     // likewise
   std::shared_ptr<const pipeline::TextSource> texts;
+  CanaryPlan canary;
   std::uint32_t start_timeout_ms = 30000;
   std::uint32_t drain_timeout_ms = 30000;  // also for an instance's stop
 };

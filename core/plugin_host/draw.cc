@@ -202,6 +202,8 @@ Blueprint draw(Host& host, Libraries& libraries,
   for (const config::Listener& listener : config->listeners)
     host.listeners.push_back({listener.address.text, listener.address.loopback});
   Blueprint blueprint;
+  blueprint.canary = {config->server.canary_percent, config->server.canary_time_ms,
+                      config->server.canary_max_errors_percent};
   blueprint.start_timeout_ms = config->server.start_timeout_ms;
   blueprint.drain_timeout_ms = config->server.drain_timeout_ms;
   Drawing drawing(host, libraries, *config, running, complaints);

@@ -8,12 +8,21 @@
 
 namespace gw::plugin_host {
 
+// Tallies of the workers, shared with them.
+struct CanaryWatch {
+  using Tallies = std::vector<std::shared_ptr<pipeline::ExchangeTally>>;
+  Tallies canary, active;
+  net::Timer look, end;
+  bool serves = false;  // on all workers
+};
+
 struct Generations::Generation {
   std::uint64_t number;
   Blueprint blueprint;
   std::vector<std::shared_ptr<Instance>> fresh;  // made for this generation
   std::size_t waiting = 0;                       // answers that are still to come
   std::string failure;
+  std::unique_ptr<CanaryWatch> trial;  // while it is a canary that serves
   std::size_t workers_left = 0;  // that exchanges of it may still be on
   net::Timer patience;           // until the log says what holds it
 

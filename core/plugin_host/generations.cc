@@ -107,7 +107,11 @@ void Generations::move_states() {
       moves.push_back(std::move(move));
     }
   }
-  if (moves.empty()) return swap();
+  if (moves.empty()) return take_over();
+  if (next_->blueprint.canary.percent > 0)
+    host_.log.info("gateway", "generation " + std::to_string(next_->number) +
+                                  " is no canary: instance " + moves[0].to->name() +
+                                  " takes over what the one before it knows, which only one can have");
   host_.seats[0]->loop->post([this, moves = std::move(moves)] {
     host_.main->post([this, failure = plugin_host::move_states(moves)] {
       next_->failure = failure;
@@ -142,26 +146,39 @@ void Generations::discard() {
   finish(Error{next_->failure});
 }
 
+void Generations::take_over() {
+  const CanaryPlan& plan = next_->blueprint.canary;
+  current_ != nullptr && plan.percent > 0 && !shut_down_ ? start_canary() : swap();
+}
+
+// [worker] The share of the generation on its way.
+std::unique_ptr<pipeline::WorkerGeneration> Generations::share_of(const Generation& generation,
+                                                                  std::uint32_t worker) {
+  auto share = worker_share(generation.blueprint, generation.number, worker);
+  share->on_retired = [this, number = generation.number] {
+    host_.main->post([this, number] { worker_retired(number); });
+  };
+  return share;
+}
+
 void Generations::swap() {
-  const std::uint64_t number = next_->number;
+  serve([this, next = next_.get()](std::uint32_t worker) {
+    host_.seats[worker]->dispatcher->set_generation(share_of(*next, worker));
+  });
+}
+
+// `swap_on_worker` gives new requests to the next generation, [main] then sees to the old one.
+void Generations::serve(std::function<void(std::uint32_t)> swap_on_worker) {
   next_->workers_left = host_.seats.size();
-  on_workers(
-      host_,
-      [this, number, blueprint = &next_->blueprint](std::uint32_t worker) {
-        auto share = worker_share(*blueprint, number, worker);
-        share->on_retired = [this, number] {
-          host_.main->post([this, number] { worker_retired(number); });
-        };
-        host_.seats[worker]->dispatcher->set_generation(std::move(share));
-      },
-      [this, number] {
-        auto old = std::exchange(current_, std::move(next_));
-        current_->fresh.clear();
-        if (old != nullptr) retire(std::move(old));
-        hand_streams_over();
-        host_.log.info("gateway", "generation " + std::to_string(number) + " is active");
-        finish(number);
-      });
+  on_workers(host_, std::move(swap_on_worker), [this] {
+    const std::uint64_t number = next_->number;
+    auto old = std::exchange(current_, std::move(next_));
+    current_->fresh.clear();
+    if (old != nullptr) retire(std::move(old));
+    hand_streams_over();
+    host_.log.info("gateway", "generation " + std::to_string(number) + " is active");
+    finish(number);
+  });
 }
 
 void Generations::finish(base::Result<std::uint64_t> result) {
@@ -188,9 +205,10 @@ void Generations::retire(std::unique_ptr<Generation> old) {
 }
 
 void Generations::worker_retired(std::uint64_t number) {
-  // A fast worker may report before the slowest has swapped, and the generation counts as current.
-  if (current_ != nullptr && current_->number == number) {
-    --current_->workers_left;
+  // A fast worker may report before the slowest has swapped: the generation is not retiring yet.
+  for (Generation* early : {current_.get(), next_.get()}) {
+    if (early == nullptr || early->number != number) continue;
+    --early->workers_left;
     return;
   }
   auto at = std::find_if(retiring_.begin(), retiring_.end(),
@@ -250,6 +268,7 @@ void Generations::end(std::shared_ptr<Instance> instance) {
 void Generations::shut_down(std::function<void()> done) {
   GW_CHECK(!shut_down_);
   shut_down_ = std::move(done);
+  give_canary_up("the gateway ends");
   if (next_ != nullptr) return;  // finish() comes back here
   if (current_ == nullptr) return check_over();
   on_workers(

@@ -6,6 +6,8 @@
 //             takes what is new down again; live traffic has not been touched.
 //   hand over what instances know goes to those that take their places (gateway/abi/handover.h).
 //             The last thing that can fail.
+//   try       if the blueprint asks for it: as a canary, beside the active generation, it serves some
+//             of the new requests. More failures than the active one has, or a held loop, end it.
 //   activate  every worker swaps its pipelines between two requests.
 //   hand over then their open streams, some each turn.
 //   retire    an old generation goes when its last exchange is over; then each of its instances
@@ -43,12 +45,19 @@ class Generations {
   // that ever was is gone. Waits for an activation under way. Once.
   void shut_down(std::function<void()> done);
 
+  // Ends a canary that is under way, for that reason.
+  void give_canary_up(const std::string& reason);
+  // A callback of that instance, or a filter's of that part (either may be null), held a worker.
+  void held(const gw_context* context, const pipeline::PartUse* use);
+
   // From now on instances have a second at most to stop.
   void hurry() { stop_timeout_ms_ = 1000; }
 
   // Instances of the active generation.
   std::vector<std::shared_ptr<Instance>> running() const;
   std::uint64_t active() const;                              // its number; 0: none
+  bool trying() const;                                       // a canary
+  std::uint64_t canaries_failed() const { return canaries_failed_; }
   std::size_t retiring() const { return retiring_.size(); }  // old ones that exchanges hold
   std::size_t ending() const { return ending_.size(); }      // instances on their way out
   // All of them, their instances and what holds these, as a JSON object (gw.report/1, "plugins").
@@ -61,7 +70,14 @@ class Generations {
   void start_new();
   void started(const std::string& name, const base::Status& status);
   void move_states();
+  void take_over();
+  void start_canary();
+  void look_at_canary(bool at_end);
+  void end_canary(const std::string& failure);
   void swap();
+  void serve(std::function<void(std::uint32_t)> swap_on_worker);
+  std::unique_ptr<pipeline::WorkerGeneration> share_of(const Generation& generation,
+                                                       std::uint32_t worker);
   void hand_streams_over();
   // Instances that serve no new exchanges, and whose parts are there.
   std::vector<Instance*> outgoing() const;
@@ -76,6 +92,7 @@ class Generations {
 
   Host& host_;
   std::uint64_t last_number_ = 0;
+  std::uint64_t canaries_failed_ = 0;
   std::uint32_t drain_timeout_ms_ = 30000;
   std::uint32_t stop_timeout_ms_ = 30000;
   std::unique_ptr<Generation> current_;

@@ -38,7 +38,7 @@ std::string Generations::describe() const {
                            {"instances", std::move(names)},
                            {"workersLeft", generation.workers_left}});
   };
-  if (next_ != nullptr) add(*next_, "starting");
+  if (next_ != nullptr) add(*next_, trying() ? "canary" : "starting");
   if (current_ != nullptr) add(*current_, "active");
   for (const auto& old : retiring_) add(*old, "retiring");
   for (const auto& ending : ending_)

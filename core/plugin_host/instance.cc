@@ -245,6 +245,12 @@ void Instance::set_successor(Instance& next) {
   next.predecessors_.push_back(this);
 }
 
+bool Instance::runs(const gw_context* context, const pipeline::PartUse* use) const {
+  return context == context_.get() ||
+         std::any_of(seats_.begin(), seats_.end(),
+                     [use](const Seated& seat) { return &seat.use == use; });
+}
+
 // Nobody may ask an instance without parts.
 void Instance::leave_successor() {
   for (Instance* predecessor : predecessors_) predecessor->context_->successor = nullptr;

@@ -79,6 +79,9 @@ class Instance {
   gw_status answer(std::uint32_t format, gw_str question, const gw_sink& out);
   void set_successor(Instance& next);
 
+  // Is it this instance's code that a worker runs? Either may be null.
+  bool runs(const gw_context* context, const pipeline::PartUse* use) const;
+
   // What holds it, over all workers: "exchanges", "streams", "timers", ...
   std::vector<std::pair<std::string, std::uint64_t>> holds() const;
 

@@ -18,8 +18,12 @@ using settings::Node;
 // Keys of [server] that a reload takes over. Those about listeners are compared apart.
 constexpr std::string_view kFollowed[] = {
     "body_idle_timeout",
+    "canary_max_errors_percent",
+    "canary_percent",
+    "canary_time",
     "connect_timeout",
     "drain_timeout",
+    "forwarded",
     "half_closed_timeout",
     "header_timeout",
     "idle_timeout",
@@ -40,7 +44,6 @@ constexpr std::string_view kFollowed[] = {
     "messages",
     "plugin_path",
     "request_id",
-    "forwarded",
     "resolve_refresh",
     "response_headers",
     "response_timeout",

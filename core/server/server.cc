@@ -89,7 +89,11 @@ class Server {
     }
     generations_.emplace(host_);
     for (auto& worker : workers_) worker->start();
-    if (config_->server.watchdog_ms > 0) watchdog_.emplace(host_, config_->server.watchdog_ms);
+    if (config_->server.watchdog_ms > 0)
+      watchdog_.emplace(host_, config_->server.watchdog_ms,
+                        [this](const gw_context* context, const pipeline::PartUse* use) {
+                          generations_->held(context, use);
+                        });
     metrics_.emplace(host_, *generations_, libraries_, workers_);
     metrics_->publish_lag_of(watchdog_ ? &*watchdog_ : nullptr);
   }
@@ -196,6 +200,7 @@ class Server {
     if (ending_ > 0) return;
     if (generations_->active() == 0 || reloading_) {
       reload_again_ = true;
+      generations_->give_canary_up("another reload was asked for");
       return;
     }
     log_.info("gateway", "reloading " + path_);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "plugin_host/context.h"
 
@@ -12,18 +13,19 @@ namespace {
 
 constexpr std::uint64_t kNsPerMs = 1'000'000;
 
-// Who has the worker now, as far as that can be told.
-std::string culprit(const plugin_host::Seat& seat) {
-  if (const gw_context* context = seat.running.load(std::memory_order_relaxed))
-    return "instance " + context->name;
-  if (const pipeline::PartUse* use = seat.dispatcher->running()) return "instance " + use->instance;
-  return "the gateway itself";
+// Who has the worker, as far as that can be told.
+std::string culprit(const gw_context* context, const pipeline::PartUse* use) {
+  if (context != nullptr) return "instance " + context->name;
+  return use != nullptr ? "instance " + use->instance : "the gateway itself";
 }
 
 }  // namespace
 
-Watchdog::Watchdog(plugin_host::Host& host, std::uint32_t interval_ms)
-    : host_(host), interval_ms_(interval_ms), pulses_(host.seats.size()) {
+Watchdog::Watchdog(plugin_host::Host& host, std::uint32_t interval_ms, Held held)
+    : host_(host),
+      interval_ms_(interval_ms),
+      held_(std::move(held)),
+      pulses_(host.seats.size()) {
   for (std::size_t worker = 0; worker < pulses_.size(); ++worker) send(worker);
   timer_.start(
       *host_.main, interval_ms_, interval_ms_,
@@ -60,9 +62,13 @@ void Watchdog::look() {
 
 void Watchdog::report(std::size_t worker, std::uint64_t held_ns) {
   pulses_[worker].reported = true;
+  const plugin_host::Seat& seat = *host_.seats[worker];
+  const gw_context* context = seat.running.load(std::memory_order_relaxed);
+  const pipeline::PartUse* use = context == nullptr ? seat.dispatcher->running() : nullptr;
   host_.log.warn("watchdog", "worker " + std::to_string(worker) + " has been held for " +
                                  std::to_string(held_ns / kNsPerMs) + " ms by " +
-                                 culprit(*host_.seats[worker]));
+                                 culprit(context, use));
+  held_(context, use);
 }
 
 double Watchdog::lag_seconds() const {

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -19,7 +20,9 @@ namespace gw::server {
 class Watchdog {
  public:
   // Looks every `interval_ms`; a loop that takes longer than that for one turn is reported.
-  Watchdog(plugin_host::Host& host, std::uint32_t interval_ms);
+  // `held` is told whose code it was in, as Generations::held.
+  using Held = std::function<void(const gw_context*, const pipeline::PartUse*)>;
+  Watchdog(plugin_host::Host& host, std::uint32_t interval_ms, Held held);
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
@@ -43,6 +46,7 @@ class Watchdog {
 
   plugin_host::Host& host_;
   std::uint32_t interval_ms_;
+  Held held_;
   std::vector<Pulse> pulses_;
   net::Timer timer_;
 };

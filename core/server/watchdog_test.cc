@@ -38,10 +38,15 @@ TEST(Watchdog, SeesALoopThatIsHeldAndThatItGoesOn) {
   loop.post([held = release.get_future().share()] { held.wait(); });
   std::thread worker([&loop] { loop.run(); });
   {
-    Watchdog watchdog(host, 10);
+    int told = 0;
+    Watchdog watchdog(host, 10, [&](const gw_context* context, const pipeline::PartUse* use) {
+      ++told;
+      EXPECT_TRUE(context == nullptr && use == nullptr);  // no plugin's code
+    });
     while (watchdog.lag_seconds() < 0.05) main.turn(true);
     release.set_value();
     while (watchdog.lag_seconds() > 0.04) main.turn(true);
+    EXPECT_EQ(told, 1);
   }
   loop.stop();
   worker.join();
