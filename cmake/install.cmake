@@ -33,6 +33,7 @@ install(DIRECTORY sdk/template sdk/examples DESTINATION ${sdk_dir} COMPONENT gat
 install(FILES cmake/plugin.map DESTINATION ${sdk_dir} COMPONENT gateway-dev)
 install(TARGETS gw_sdk EXPORT GatewaySDK COMPONENT gateway-dev)
 if(TARGET gw_testing)
+  install(TARGETS gateway-plugin-check RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT gateway-dev)
   install(TARGETS gw_settings gw_testing EXPORT GatewaySDK
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/gateway COMPONENT gateway-dev)
   install(FILES sdk/testing/fake_host.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gateway-sdk/testing
@@ -68,6 +69,7 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${GW_PLUGIN_DIR})
 set(CPACK_DEBIAN_GATEWAY-DEV_PACKAGE_NAME gateway-dev)
 set(CPACK_DEBIAN_GATEWAY-DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_GATEWAY-DEV_DESCRIPTION "What plugins of the gateway are built and tested with")
+set(CPACK_DEBIAN_GATEWAY-DEV_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_GATEWAY-DEV_PACKAGE_DEPENDS
   "nlohmann-json3-dev, libtomlplusplus-dev, libgtest-dev, pkg-config | pkgconf")
 include(CPack)

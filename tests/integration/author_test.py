@@ -3,8 +3,8 @@
 """A plugin author's way, from the two Debian packages alone to filters in a running gateway.
 
 The packages are unpacked into a folder of their own. In an empty folder the template is built and
-unit-tested with find_package, the C example with pkg-config, the Rust example with rustc; then the
-packaged gateway loads all three.
+unit-tested with find_package, the C example with pkg-config, the Rust example with rustc; then
+gateway-plugin-check tries all three, and the packaged gateway loads them.
 """
 
 import os
@@ -36,6 +36,10 @@ class AuthorTest(unittest.TestCase):
                 run("dpkg-deb", "-x", package, root)
             author = folder / "author"
             plugins = [self.template(root, author), self.c_example(root, author), self.rust_example(root, author)]
+            config = folder / "config.toml"
+            for plugin, text in zip(plugins, ("", 'prefix = "/closed"', 'word = "crawler"')):
+                config.write_text(text)
+                run(root / "usr/bin/gateway-plugin-check", plugin, "--config", config)
             examples.drive(self, root / "usr/bin/gateway", author, plugins)
 
     def template(self, root, author):

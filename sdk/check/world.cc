@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "check/world.h"
+
+#include <gateway/plugin.hpp>
+#include <stdexcept>
+
+namespace gw::check {
+
+namespace {
+
+constexpr std::int64_t kWallMs = 1'767'225'600'000;  // 2026-01-01
+constexpr std::uint32_t kStepMs = 100;
+constexpr std::uint32_t kLongestMs = 300'000;  // of the fake clock
+
+// The router behind a filter.
+class Straight {
+ public:
+  Straight(Context context, Config) : context_(context) {}
+  struct Part {
+    Part(Straight&, Worker) {}
+    Verdict choose(Exchange, void*&, const gw_attempt* previous, gw_endpoint& out) {
+      if (previous != nullptr) return GW_REPLIED;
+      out.address = str("127.0.0.1:8081");
+      return GW_CONTINUE;
+    }
+  };
+  void start(Part&) { context_.started(); }
+
+ private:
+  Context context_;
+};
+
+}  // namespace
+
+}  // namespace gw::check
+
+GW_PLUGIN(gw::check::Straight, R"(
+id = "straight"
+version = "1.0.0"
+licence = "Apache-2.0"
+abi = "1.0"
+summary = "Sends everything to one place"
+requires = ["gw.context/1", "gw.exchange/1"]
+provides = ["gw.instance/1", "gw.router/1"]
+)");
+
+namespace gw::check {
+
+World::World(const Loaded& loaded, const std::string& config) : loaded_(loaded) {
+  host_.collect_breaches();
+  router_ = std::make_unique<testing::Instance>(host_, gw_plugin_entry, "", "straight");
+  plugin_ = std::make_unique<testing::Instance>(host_, loaded.plugin(), config, "checked");
+  if (plugin_->created()) return;
+  std::string all = "refuses its configuration:";
+  for (const std::string& line : plugin_->complaints()) all += "\n  " + line;
+  throw std::runtime_error(all);
+}
+
+void World::start() {
+  if (router_->start() != GW_OK) throw std::runtime_error("the router did not start");
+  const gw_status status = plugin_->start();
+  if (status == GW_TIMEOUT) throw std::runtime_error("does not call `started`");
+  if (status != GW_OK)
+    throw std::runtime_error("does not start (status " + std::to_string(status) +
+                             "): " + plugin_->start_message());
+  expect_no_breach();
+}
+
+void World::end() {
+  plugin_.reset();
+  router_.reset();
+  expect_no_breach();
+  if (const std::size_t left = host_.live_tickets(); left > 0)
+    throw std::runtime_error("left " + std::to_string(left) + " tickets behind");
+}
+
+bool World::serves() const {
+  const settings::Manifest& manifest = loaded_.manifest();
+  return manifest.provides(GW_FILTER_ID) || manifest.provides(GW_ROUTER_ID);
+}
+
+std::unique_ptr<testing::Exchange> World::begin(testing::RequestSpec request) {
+  request.attributes.emplace("request.id", "check");
+  for (const std::string& name : loaded_.manifest().attributes.consumes)
+    request.attributes.emplace(name, "check");
+  const std::vector<std::string> pieces = request.body;
+  auto echo = [pieces](const testing::UpstreamRequest&) {
+    testing::UpstreamAnswer answer;
+    answer.headers = {{"Content-Type", "text/plain"}};
+    answer.body = pieces;
+    return answer;
+  };
+  std::vector<testing::Instance*> pipeline = {plugin_.get()};
+  if (loaded_.manifest().provides(GW_FILTER_ID)) pipeline.push_back(router_.get());
+  return std::make_unique<testing::Exchange>(host_, pipeline, std::move(request), echo);
+}
+
+Outcome World::run(const testing::RequestSpec& request) {
+  host_.set_wall_ms(kWallMs);  // what real time passed while the plugin started shows in no answer
+  auto exchange = begin(request);
+  host_.run();
+  for (std::uint32_t waited = 0; !exchange->done() && !exchange->streaming(); waited += kStepMs) {
+    if (waited > kLongestMs) throw std::runtime_error("an exchange does not end");
+    host_.advance(kStepMs);
+  }
+  Outcome outcome;
+  outcome.streamed = exchange->streaming();
+  if (outcome.streamed) host_.advance(30 * kStepMs);
+  outcome.status = exchange->status();
+  outcome.headers = exchange->headers();
+  outcome.body = exchange->body();
+  for (const auto& sent : exchange->upstream_requests()) outcome.sent.push_back(sent.body);
+  exchange.reset();
+  host_.run();
+  expect_no_breach();
+  return outcome;
+}
+
+void World::expect_no_breach() {
+  if (host_.breaches().empty()) return;
+  std::string all = "broke a rule of the ABI:";
+  for (const std::string& breach : host_.breaches()) all += "\n  " + breach;
+  throw std::runtime_error(all);
+}
+
+}  // namespace gw::check
