@@ -36,7 +36,7 @@ if(TARGET gw_testing)
   install(TARGETS gateway-plugin-check RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT gateway-dev)
   install(TARGETS gw_settings gw_testing EXPORT GatewaySDK
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/gateway COMPONENT gateway-dev)
-  install(FILES sdk/testing/fake_host.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gateway-sdk/testing
+  install(FILES sdk/testing/fake_host.h sdk/testing/replay.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gateway-sdk/testing
     COMPONENT gateway-dev)
 endif()
 install(EXPORT GatewaySDK NAMESPACE GatewaySDK:: FILE GatewaySDKTargets.cmake DESTINATION ${sdk_cmake_dir}

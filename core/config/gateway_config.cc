@@ -177,6 +177,8 @@ class Loader {
     plugin.name = from.string("name");
     plugin.file = from.string("file");
     plugin.position = from.position();
+    plugin.record = from.string("record");
+    plugin.record_exchanges = static_cast<std::uint32_t>(from.integer("record_exchanges"));
     if (!is_name(plugin.name)) from.complain("name", kNameRule);
     if (plugin.file.empty() || plugin.file.find('\0') != std::string::npos)
       from.complain("file", "names no plugin");

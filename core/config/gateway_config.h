@@ -89,6 +89,8 @@ struct PluginConfig {
   std::string file;
   const settings::Node* config = nullptr;  // null: no [plugin.config]
   settings::Position position;
+  std::string record;  // where exchanges are written down; empty: nowhere
+  std::uint32_t record_exchanges = 0;
   // Equal when file, folder and configuration (placeholders replaced) are equal. Holds secrets:
   // compare it, never print it.
   std::string fingerprint;

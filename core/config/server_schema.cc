@@ -167,7 +167,9 @@ Schema listener_schema() {
 }
 
 Schema plugin_schema() {
-  return {{key("name", Type::kString, std::nullopt), key("file", Type::kString, std::nullopt)}};
+  return {{key("name", Type::kString, std::nullopt), key("file", Type::kString, std::nullopt),
+           key("record", Type::kPath, node("")),
+           bounded("record_exchanges", Type::kInteger, node(10), 1, 10000)}};
 }
 
 Schema pipeline_schema() {

@@ -5,7 +5,6 @@
 #include <map>
 #include <mutex>
 #include <new>
-#include <string>
 
 namespace gw::pipeline {
 
@@ -40,6 +39,13 @@ std::uint32_t intern_attribute(std::string_view name) {
   const auto number = static_cast<std::uint32_t>(numbers.size()) + 1;
   numbers.emplace(name, number);
   return number;
+}
+
+std::string attribute_name(std::uint32_t attribute) {
+  std::lock_guard lock(names().mutex);
+  for (const auto& [name, number] : names().numbers)
+    if (number == attribute) return name;
+  return "";
 }
 
 bool AttributeValues::set(base::Arena& arena, std::uint32_t attribute, std::string_view value) {

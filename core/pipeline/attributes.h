@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "base/arena.h"
@@ -18,6 +19,8 @@ enum : std::uint32_t { kClientAddress = 1, kClientScheme = 2, kRequestId = 3, kT
 // names exist, or the name is empty or longer than 128 bytes.
 constexpr std::uint32_t kMostAttributes = 1024;
 std::uint32_t intern_attribute(std::string_view name);
+// Empty: no name has that number.
+std::string attribute_name(std::uint32_t attribute);
 
 // One exchange's values, in its arena. One thread.
 class AttributeValues {

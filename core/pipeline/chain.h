@@ -131,6 +131,7 @@ struct WorkerGeneration {
   // last exchange of this one is gone; the generation is destroyed already. Streams may still be
   // open: PartUse tells.
   std::function<void()> on_retired;
+  std::vector<std::shared_ptr<void>> kept;  // what the chains' steps need
   std::shared_ptr<ExchangeTally> tally;  // null: nobody wants to know
 
   // Written by the dispatcher.

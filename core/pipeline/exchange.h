@@ -52,6 +52,9 @@ class Exchange final : public gw_exchange {
   http::ResponseHead* response() { return response_; }
   http::Transaction& transaction() { return *transaction_; }
   base::Arena& arena() { return transaction_->arena(); }
+  // Of a filter's or the host's own answer, once it is given.
+  std::string_view local_body() const { return local_body_; }
+  bool streams() const { return source_ == Source::kStream; }
   AttributeValues& attributes() { return attributes_; }
   const TextSource* texts() const { return generation_ ? generation_->texts.get() : nullptr; }
   Dispatcher& dispatcher() { return dispatcher_; }

@@ -86,7 +86,7 @@ gw_status put_header(gw_exchange* handle, std::int32_t message, gw_str name, gw_
   http::FieldList* list = fields(exchange, message);
   if (list == nullptr || !head_open(exchange, message)) return GW_WRONG_STATE;
   if (!http::is_field_name(view(name)) || http::is_framing_name(view(name)) ||
-      !http::is_field_value(view(value)))
+      !http::is_received_value(view(value)))
     return GW_INVALID;
   if (name.len > kMostValue || value.len > kMostValue) return GW_LIMIT;
   const std::string_view name_copy = exchange.arena().copy(view(name));

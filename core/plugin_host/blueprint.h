@@ -6,12 +6,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "pipeline/chain.h"
 #include "plugin_host/instance.h"
+#include "plugin_host/recorder.h"
 
 namespace gw::plugin_host {
 
@@ -35,6 +37,7 @@ struct CanaryPlan {
 struct Blueprint {
   std::vector<std::shared_ptr<Instance>> instances;  // in the order of the configuration
   std::vector<ChainPlan> chains;                     // likewise
+  std::map<const Instance*, std::shared_ptr<Recorder>> recorders;
   std::shared_ptr<const pipeline::TextSource> texts;
   CanaryPlan canary;
   std::uint32_t start_timeout_ms = 30000;

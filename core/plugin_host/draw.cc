@@ -44,7 +44,11 @@ class Drawing {
     for (const config::PluginConfig& plugin : config_.plugins) {
       auto instance = make(plugin);
       by_name_[plugin.name] = instance;
-      if (instance != nullptr) blueprint.instances.push_back(std::move(instance));
+      if (instance == nullptr) continue;
+      if (!plugin.record.empty())
+        blueprint.recorders[instance.get()] = std::make_shared<Recorder>(
+            host_.log, host_.clock, plugin.record, plugin.record_exchanges);
+      blueprint.instances.push_back(std::move(instance));
     }
   }
 

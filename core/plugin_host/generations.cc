@@ -26,9 +26,17 @@ std::unique_ptr<pipeline::WorkerGeneration> worker_share(const Blueprint& bluepr
     pipeline::Chain chain;
     chain.name = plan.name;
     chain.match = plan.match;
-    for (const auto& filter : plan.filters)
+    for (const auto& filter : plan.filters) {
       chain.filters.push_back(
           pipeline::make_filter_step(filter->filter(), filter->part(worker), filter->use(worker)));
+      const auto recorder = blueprint.recorders.find(filter.get());
+      if (recorder == blueprint.recorders.end()) continue;
+      const settings::Manifest& manifest = filter->library().manifest();
+      RecordedStep recorded = record(chain.filters.back(), manifest.id + " " + manifest.version,
+                                     recorder->second);
+      chain.filters.back() = recorded.step;
+      share->kept.push_back(std::move(recorded.kept));
+    }
     if (plan.router != nullptr)
       chain.router = pipeline::make_router_step(plan.router->router(), plan.router->part(worker),
                                                 plan.router->use(worker));

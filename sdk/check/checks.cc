@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "check/world.h"
+#include "testing/replay.h"
 
 namespace gw::check {
 
@@ -198,6 +199,22 @@ std::string departures(const Subject& subject) {
   return "";
 }
 
+std::string replays(const Subject& subject) {
+  if (subject.recordings.empty()) return "no --replay";
+  const std::vector<std::string> all = testing::read_recordings(subject.recordings);
+  const Loaded loaded(subject.file);
+  std::string wrong;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    World world(loaded, subject.config);
+    world.start();
+    for (const std::string& difference : world.replay(all[i]))
+      wrong += "\n  line " + std::to_string(i + 1) + ": " + difference;
+    world.end();
+  }
+  if (!wrong.empty()) throw std::runtime_error("does otherwise than it was recorded:" + wrong);
+  return std::to_string(all.size()) + " of them";
+}
+
 std::string reloads(const Subject& subject) {
   constexpr std::uint32_t kWarm = 10;
   constexpr std::size_t kSlack = 128;  // bytes a reload: what the C library keeps varies
@@ -236,6 +253,7 @@ const std::vector<Check>& all_checks() {
       {"exchanges", "requests of many kinds", exchanges},
       {"bodies", "bodies in pieces", bodies},
       {"departures", "clients that leave at any moment", departures},
+      {"replay", "exchanges that a gateway recorded", replays},
       {"reloads", "again and again, without growing", reloads},
   };
   return all;

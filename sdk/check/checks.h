@@ -13,6 +13,7 @@ struct Subject {
   std::string file;
   std::string config;  // TOML of [plugin.config]
   std::uint32_t reloads = 100;
+  std::string recordings;  // a file; empty: there are none
 };
 
 // Runs in a process of its own. Gives a remark for people, or nothing; throws std::runtime_error.

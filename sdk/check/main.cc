@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   app.add_option("PLUGIN", subject.file, "The plugin's file")->required();
   app.add_option("--config", config, "A file with the keys of its [plugin.config], as TOML");
   app.add_option("--reloads", subject.reloads, "How many")->capture_default_str();
+  app.add_option("--replay", subject.recordings, "Recorded exchanges ([[plugin]] record)");
   app.add_option("--limit", limit_s, "Seconds that one check may take")
       ->capture_default_str()
       ->check(CLI::Range(1, 3600));

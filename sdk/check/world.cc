@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "check/world.h"
 
-#include <gateway/plugin.hpp>
 #include <stdexcept>
+
+#include "testing/replay.h"
+#include "testing/straight.h"
 
 namespace gw::check {
 
@@ -12,43 +14,11 @@ constexpr std::int64_t kWallMs = 1'767'225'600'000;  // 2026-01-01
 constexpr std::uint32_t kStepMs = 100;
 constexpr std::uint32_t kLongestMs = 300'000;  // of the fake clock
 
-// The router behind a filter.
-class Straight {
- public:
-  Straight(Context context, Config) : context_(context) {}
-  struct Part {
-    Part(Straight&, Worker) {}
-    Verdict choose(Exchange, void*&, const gw_attempt* previous, gw_endpoint& out) {
-      if (previous != nullptr) return GW_REPLIED;
-      out.address = str("127.0.0.1:8081");
-      return GW_CONTINUE;
-    }
-  };
-  void start(Part&) { context_.started(); }
-
- private:
-  Context context_;
-};
-
 }  // namespace
-
-}  // namespace gw::check
-
-GW_PLUGIN(gw::check::Straight, R"(
-id = "straight"
-version = "1.0.0"
-licence = "Apache-2.0"
-abi = "1.0"
-summary = "Sends everything to one place"
-requires = ["gw.context/1", "gw.exchange/1"]
-provides = ["gw.instance/1", "gw.router/1"]
-)");
-
-namespace gw::check {
 
 World::World(const Loaded& loaded, const std::string& config) : loaded_(loaded) {
   host_.collect_breaches();
-  router_ = std::make_unique<testing::Instance>(host_, gw_plugin_entry, "", "straight");
+  router_ = std::make_unique<testing::Instance>(host_, testing::straight_router(), "", "straight");
   plugin_ = std::make_unique<testing::Instance>(host_, loaded.plugin(), config, "checked");
   if (plugin_->created()) return;
   std::string all = "refuses its configuration:";
@@ -114,6 +84,12 @@ Outcome World::run(const testing::RequestSpec& request) {
   host_.run();
   expect_no_breach();
   return outcome;
+}
+
+std::vector<std::string> World::replay(const std::string& recording) {
+  if (!loaded_.manifest().provides(GW_FILTER_ID))
+    throw std::runtime_error("is no filter: there is nothing to replay");
+  return testing::replay(host_, *plugin_, recording);
 }
 
 void World::expect_no_breach() {

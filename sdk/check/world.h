@@ -38,6 +38,8 @@ class World {
   std::unique_ptr<testing::Exchange> begin(testing::RequestSpec request);
   // Until it is over, on a clock that runs ahead; a stream is left after a while.
   Outcome run(const testing::RequestSpec& request);
+  // testing::replay
+  std::vector<std::string> replay(const std::string& recording);
   // Throws what the host has noted so far.
   void expect_no_breach();
 

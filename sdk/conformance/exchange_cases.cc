@@ -71,6 +71,8 @@ void header_refused(Part&, Exchange x, Report& report) {
        {std::string_view("a\r\nb"), std::string_view("a\0b", 3), std::string_view("a\x01")})
     CONFORMS(report, x.set_header(GW_REQUEST, "X-Value", value) == GW_INVALID);
   CONFORMS(report, !x.header(GW_REQUEST, "X-Value"));
+  CONFORMS(report, x.set_header(GW_REQUEST, "X-Text", "\xc3\xa4 \xff\t") == GW_OK);  // obs-text
+  CONFORMS(report, x.header(GW_REQUEST, "X-Text") == "\xc3\xa4 \xff\t");
   CONFORMS(report, x.set_header(GW_RESPONSE, "X-Early", "1") == GW_WRONG_STATE);
   CONFORMS(report, !x.header_at(GW_RESPONSE, 0));
   CONFORMS(report, tables.exchange->status(x.raw()) == 0);

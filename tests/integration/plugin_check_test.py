@@ -13,7 +13,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import harness  # noqa: E402
 
-CHECKS = ["loads", "interfaces", "configuration", "life", "exchanges", "bodies", "departures", "reloads"]
+CHECKS = ["loads", "interfaces", "configuration", "life", "exchanges", "bodies", "departures", "replay", "reloads"]
 CONFIGS = {
     "auth_jwt": "",
     "cors": '[[rules]]\npath = "/**"\nallowed_origins = ["https://shop.example"]\n',
