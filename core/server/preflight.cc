@@ -2,9 +2,9 @@
 #include "server/preflight.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,6 +19,7 @@
 #include "plugin_host/draw.h"
 #include "plugin_host/host_tables.h"
 #include "server/commands.h"
+#include "server/supervisor.h"
 
 extern char** environ;
 
@@ -28,17 +29,15 @@ namespace {
 
 using base::Error;
 
-// The child keeps a diary on its standard error: a line that begins with this byte says what comes
-// next. All else was said by plugins.
-constexpr char kMark = '\x01';
-constexpr std::string_view kDone =
-    "\x01"
-    "done";
+// The child notes here, a line each, what comes next. Its standard error has what plugins say.
+constexpr int kNotes = STDERR_FILENO + 1;
+constexpr std::string_view kDone = "done";
 constexpr std::size_t kMostSaid = 200;
+constexpr std::uint32_t kEndMs = 2000;  // for a supervisor that was asked to end
 
 void note(const std::string& phase, const std::string& plugin) {
-  const std::string line = kMark + phase + "\t" + plugin + "\n";
-  (void)!::write(STDERR_FILENO, line.data(), line.size());
+  const std::string line = phase + "\t" + plugin + "\n";
+  (void)!::write(kNotes, line.data(), line.size());
 }
 
 void limit(int resource, rlim_t most) {
@@ -55,33 +54,15 @@ std::string signal_text(int signal) {
   return "SIG" + std::string(name) + " (" + words + ")";
 }
 
-std::string read_diary(int fd) {
-  std::string text(64 * 1024, '\0');
+// Of its end.
+std::string last_line(int fd) {
+  std::string text(4096, '\0');
   const off_t size = ::lseek(fd, 0, SEEK_END);
   const off_t from = std::max<off_t>(0, size - static_cast<off_t>(text.size()));
   const ssize_t got = ::pread(fd, text.data(), text.size(), from);
   text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-  return text;
-}
-
-struct Diary {
-  std::string mark;  // the last one: "create\tqueue"
-  std::string said;  // the last line of a plugin's
-};
-
-Diary last_lines(const std::string& text) {
-  Diary diary;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    const std::string line = text.substr(at, end - at);
-    if (line.starts_with(kMark)) {
-      diary.mark = line;
-    } else if (!line.empty()) {
-      diary.said = line.substr(0, kMostSaid);
-    }
-    at = end + 1;
-  }
-  return diary;
+  while (text.ends_with('\n')) text.pop_back();
+  return text.substr(text.rfind('\n') + 1);
 }
 
 }  // namespace
@@ -108,8 +89,10 @@ base::Result<std::unique_ptr<Preflight>> Preflight::start(net::Loop& main,
                                                           const std::vector<std::string>& plugins,
                                                           std::uint32_t timeout_ms, Done done) {
   std::unique_ptr<Preflight> made(new Preflight);
-  made->diary_ = ::memfd_create("gateway-preflight", MFD_CLOEXEC);
-  if (made->diary_ < 0) return Error{std::string("memfd_create: ") + std::strerror(errno)};
+  made->notes_ = ::memfd_create("gateway-preflight", MFD_CLOEXEC);
+  made->said_ = ::memfd_create("gateway-preflight-said", MFD_CLOEXEC);
+  if (made->notes_ < 0 || made->said_ < 0)
+    return Error{std::string("memfd_create: ") + std::strerror(errno)};
 
   if (auto folder = made->folder_.make(); !folder) return Error{folder.error()};
 
@@ -124,8 +107,9 @@ base::Result<std::unique_ptr<Preflight>> Preflight::start(net::Loop& main,
   ::posix_spawn_file_actions_init(&files);
   ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDWR, 0);
   ::posix_spawn_file_actions_adddup2(&files, STDIN_FILENO, STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&files, made->diary_, STDERR_FILENO);
-  ::posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
+  ::posix_spawn_file_actions_adddup2(&files, made->said_, STDERR_FILENO);
+  ::posix_spawn_file_actions_adddup2(&files, made->notes_, kNotes);
+  ::posix_spawn_file_actions_addclosefrom_np(&files, kNotes + 1);
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
   sigset_t none, all;
@@ -133,7 +117,7 @@ base::Result<std::unique_ptr<Preflight>> Preflight::start(net::Loop& main,
   sigfillset(&all);
   ::posix_spawnattr_setsigmask(&attributes, &none);
   ::posix_spawnattr_setsigdefault(&attributes, &all);
-  // A group of its own, so that whatever it starts can be ended with it.
+  // A group of its own, out of reach of what a terminal sends.
   ::posix_spawnattr_setflags(
       &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
   pid_t child = -1;
@@ -155,7 +139,7 @@ base::Result<std::unique_ptr<Preflight>> Preflight::start(net::Loop& main,
       [](void* self) {
         auto& preflight = *static_cast<Preflight*>(self);
         preflight.late_ = true;
-        ::kill(-preflight.child_, SIGKILL);
+        ::kill(preflight.child_, SIGTERM);
       },
       made.get());
   made->done_ = std::move(done);
@@ -165,18 +149,19 @@ base::Result<std::unique_ptr<Preflight>> Preflight::start(net::Loop& main,
 Preflight::~Preflight() {
   watch_.reset();
   if (child_ > 0) {
-    ::kill(-child_, SIGKILL);
+    ::kill(child_, SIGTERM);
+    pollfd over{handle_, POLLIN, 0};
+    if (handle_ < 0 || ::poll(&over, 1, kEndMs) != 1) ::kill(child_, SIGKILL);
     while (::waitpid(child_, nullptr, 0) < 0 && errno == EINTR) continue;
   }
-  if (handle_ >= 0) ::close(handle_);
-  if (diary_ >= 0) ::close(diary_);
+  for (const int fd : {handle_, notes_, said_})
+    if (fd >= 0) ::close(fd);
 }
 
 void Preflight::ended() {
   int status = 0;
   const pid_t got = ::waitpid(child_, &status, WNOHANG);
   if (got == 0 || (got < 0 && errno == EINTR)) return;
-  ::kill(-child_, SIGKILL);  // what it left running
   child_ = -1;
   patience_.cancel();
   watch_.reset();
@@ -185,15 +170,16 @@ void Preflight::ended() {
 }
 
 std::optional<Preflight::Failure> Preflight::judge(int status) const {
-  const Diary diary = last_lines(read_diary(diary_));
-  if (!late_ && diary.mark == kDone && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+  const std::string last = last_line(notes_);
+  const std::string said = last_line(said_).substr(0, kMostSaid);
+  if (!late_ && last == kDone && WIFEXITED(status) && WEXITSTATUS(status) == 0)
     return std::nullopt;
-  const std::size_t tab = diary.mark.find('\t');
+  const std::size_t tab = last.find('\t');
   Failure failure;
   std::string phase = "before any plugin was loaded";
   if (tab != std::string::npos) {
-    phase = diary.mark.substr(1, tab - 1);
-    failure.plugin = diary.mark.substr(tab + 1);
+    phase = last.substr(0, tab);
+    failure.plugin = last.substr(tab + 1);
   }
   if (late_) {
     failure.why = "did not return within " + std::to_string(timeout_ms_) + " ms " + phase;
@@ -203,13 +189,13 @@ std::optional<Preflight::Failure> Preflight::judge(int status) const {
     failure.why =
         "ended the process " + phase + ", with status " + std::to_string(WEXITSTATUS(status));
   }
-  if (!diary.said.empty()) failure.why += "; its last words: " + diary.said;
+  if (!said.empty()) failure.why += "; its last words: " + said;
   return failure;
 }
 
-ExitCode preflight(const std::string& path, const std::vector<std::string>& arguments) {
-  if (arguments.empty()) return kUsage;
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+namespace {
+
+ExitCode try_plugins(const std::string& path, const std::vector<std::string>& arguments) {
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_FSIZE, plugin_host::kMaxLibraryBytes);
   settings::Complaints complaints;
@@ -225,7 +211,14 @@ ExitCode preflight(const std::string& path, const std::vector<std::string>& argu
   for (std::size_t i = 1; i < arguments.size(); ++i)
     plugin_host::try_plugin(host, libraries, config, arguments[i], &note);
   const std::string line = std::string(kDone) + "\n";
-  return ::write(STDERR_FILENO, line.data(), line.size()) > 0 ? kSuccess : kFailure;
+  return ::write(kNotes, line.data(), line.size()) > 0 ? kSuccess : kFailure;
+}
+
+}  // namespace
+
+ExitCode preflight(const std::string& path, const std::vector<std::string>& arguments) {
+  if (arguments.empty()) return kUsage;
+  supervise([&] { return try_plugins(path, arguments); });
 }
 
 }  // namespace gw::server

@@ -41,7 +41,7 @@ class Preflight {
   static base::Result<std::unique_ptr<Preflight>> start(net::Loop& main, const std::string& config,
                                                         const std::vector<std::string>& plugins,
                                                         std::uint32_t timeout_ms, Done done);
-  // Kills the child if it still runs.
+  // Ends the child if it still runs, and what it started.
   ~Preflight();
   Preflight(const Preflight&) = delete;
   Preflight& operator=(const Preflight&) = delete;
@@ -53,7 +53,8 @@ class Preflight {
 
   int child_ = -1;  // process id, until it was waited for
   int handle_ = -1;
-  int diary_ = -1;  // what the child writes
+  int notes_ = -1;  // where the child is
+  int said_ = -1;   // what plugins say there
   bool late_ = false;
   std::uint32_t timeout_ms_ = 0;
   plugin_host::PrivateFolder folder_;  // the child's, which may not live to remove it

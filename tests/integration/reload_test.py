@@ -8,6 +8,7 @@ plugin, again and again, and while reloads are refused.
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
 import re
@@ -24,6 +25,16 @@ import load  # noqa: E402
 PLUGINS = harness.BUILD / "tests" / "plugins"
 CLIENTS = 64
 options = argparse.Namespace(reloads=60, measure=False)
+
+
+def processes(name):
+    """Ids of the running processes of that name."""
+    found = []
+    for comm in pathlib.Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):
+            if comm.read_text() == name + "\n" and "\nState:\tZ" not in comm.with_name("status").read_text():
+                found.append(int(comm.parent.name))
+    return found
 
 
 class Shop:
@@ -197,6 +208,9 @@ fail = "{fail}"
                     ("a", plugin(fail="crash"), died("in create", "SIGSEGV")),
                     ("a", plugin(fail="abort"), place + "plugin bad: ./bad.so crashed in create: SIGABRT"),
                     ("a", plugin(fail="hang"), place + r"plugin bad: ./bad.so did not return within 2000 ms in create"),
+                    ("a", plugin(fail="daemon"), place + "plugin bad: ./bad.so crashed in create: SIGABRT"),
+                    ("a", plugin(fail="daemon_hang"), place + r"plugin bad: ./bad.so did not return within 2000 ms in create"),
+                    ("a", plugin(fail="chatty"), place + "plugin bad: ./bad.so crashed in create: SIGABRT"),
                     ("a", plugin(fail="exit"), place + r"plugin bad: ./bad.so ended the process in create"),
                     ("a", plugin(fail="create"), place + '"?fail"?.* is set to fail in create'),
                     ("writable", plugin(), place + r"plugin bad: .*bad.so can be written by others")):
@@ -205,6 +219,7 @@ fail = "{fail}"
                     bad.chmod(0o666 if build == "writable" else 0o644)
                     shop.write("a", "1", more)
                     shop.refused(expected)
+            harness.wait_for("the end of what the children left running", lambda: not processes("swap-daemon"))
             shop.install("a", bad)
             shop.write("a", "1", plugin(fail="slow"))
             seen = len(shop.gateway.lines)

@@ -6,8 +6,12 @@
 //   role "front"  notes its mark at the request's head and again at the answer's
 //   role "back"   answers with its own mark and the one that the front put on the request; below
 //                 /slow after a pause
+#include <sys/prctl.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <gateway/plugin.hpp>
 #include <thread>
@@ -22,6 +26,15 @@ struct Early {
 
 volatile int* volatile nowhere = nullptr;
 
+// Leaves a process behind that has nothing to do with this one any more.
+void become_daemon() {
+  if (::fork() != 0) return;
+  ::setsid();
+  if (::fork() != 0) ::_exit(0);
+  ::prctl(PR_SET_NAME, "swap-daemon");
+  while (true) ::pause();
+}
+
 class Swap {
  public:
   Swap(gw::Context context, gw::Config config)
@@ -33,8 +46,12 @@ class Swap {
     if (fail_ == "crash") std::raise(SIGSEGV);
     if (fail_ == "abort") std::abort();
     if (fail_ == "exit") std::exit(0);
+    if (fail_ == "daemon" || fail_ == "daemon_hang") become_daemon();
+    if (fail_ == "chatty")
+      for (int i = 0; i < 100000; ++i) std::fprintf(stderr, "chatty %d\n", i);
+    if (fail_ == "chatty" || fail_ == "daemon") std::abort();
     if (fail_ == "slow") std::this_thread::sleep_for(std::chrono::milliseconds(500));
-    while (fail_ == "hang") std::raise(SIGCONT);
+    while (fail_ == "hang" || fail_ == "daemon_hang") std::raise(SIGCONT);
   }
 
   struct Part {
