@@ -34,7 +34,8 @@ struct HttpMetrics {
   Counter connections_refused_proxy_header;  // none, malformed, or too late
   Counter accept_pauses;                     // descriptors ran out
   Counter requests;
-  Counter requests_refused;    // malformed or over a limit: answered here
+  Counter requests_malformed;  // or not served at all
+  Counter requests_too_large;  // over a limit
   Counter requests_timed_out;  // head or body too slow
   Counter requests_aborted;    // the client left before the answer was whole
   Counter streams_open;        // gauge

@@ -19,7 +19,6 @@ namespace {
 
 constexpr std::size_t kSpareConnections = 1024;
 constexpr std::size_t kSpareTransactions = 256;
-constexpr std::uint64_t kComplaintMs = 1000;
 
 using HexPair = std::array<char, 2>;
 constexpr std::array<HexPair, 256> kHexPairs = [] {
@@ -182,8 +181,10 @@ void ServerConnections::turned_away(int fd, const net::Address& peer, const char
   if (problem == nullptr) return;
   environment_.metrics.connections_refused_proxy_header.add();
   char address[net::Address::kTextBytes];
-  complain("closed a connection from " + std::string(peer.host_text(address)) + " to listener " +
-           info->name + ": " + problem);
+  complain(connection_log_, base::LogLevel::kWarn, [&] {
+    return "closed a connection from " + std::string(peer.host_text(address)) + " to listener " +
+           info->name + ": " + problem;
+  });
 }
 
 void ServerConnections::give_back(const ListenerInfo& info) {
@@ -191,25 +192,14 @@ void ServerConnections::give_back(const ListenerInfo& info) {
   info.share->count.give();
 }
 
-// At most one line a second: who floods connections must not flood the log.
-void ServerConnections::complain(const std::string& what) {
-  const std::uint64_t now = environment_.loop.now_ms();
-  if (complained_ms_ != 0 && now - complained_ms_ < kComplaintMs) {
-    ++complaints_held_;
-    return;
-  }
-  complained_ms_ = now;
-  const std::uint64_t held = std::exchange(complaints_held_, 0);
-  environment_.log.warn(
-      "http", what + (held == 0 ? "" : " (and " + std::to_string(held) + " like it before)"));
-}
-
 // 503 in one attempt: a connection too many is not worth a buffer.
 void ServerConnections::refuse(int fd, const net::Address& peer, const ListenerInfo& info,
                                const char* limit) {
   char address[net::Address::kTextBytes];
-  complain("refused a connection from " + std::string(peer.host_text(address)) + " to listener " +
-           info.name + ": " + limit + " is reached");
+  complain(connection_log_, base::LogLevel::kWarn, [&] {
+    return "refused a connection from " + std::string(peer.host_text(address)) + " to listener " +
+           info.name + ": " + limit + " is reached";
+  });
   base::Arena arena(environment_.loop.chunks());
   ResponseHead head(arena);
   head.status = 503;

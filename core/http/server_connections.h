@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "base/result.h"
 #include "http/head_writer.h"
 #include "http/metrics.h"
@@ -109,7 +110,13 @@ class ServerConnections {
   void enter(int fd, const net::Address& client, std::uint16_t port, const Listening& info);
   void turned_away(int fd, const net::Address& peer, const char* problem, const Listening& info);
   void refuse(int fd, const net::Address& peer, const ListenerInfo& info, const char* limit);
-  void complain(const std::string& what);
+  // A line of the log, unless there was one of its kind in this second: who floods the gateway must
+  // not flood the log. `words` makes it.
+  template <class Words>
+  void complain(base::LogLimit& limit, base::LogLevel level, Words words) {
+    if (limit.allows(environment_.loop.now_ms() * 1000000))
+      limit.write(environment_.log, level, "http", words());
+  }
   void give_back(const ListenerInfo& info);
   void defer(ServerConnection& connection);
   void run_deferred();
@@ -132,8 +139,8 @@ class ServerConnections {
   net::Timer drain_timer_;
   std::function<void()> drained_;
   std::uint64_t open_ = 0;
-  std::uint64_t complained_ms_ = 0;
-  std::uint64_t complaints_held_ = 0;
+  base::LogLimit connection_log_;
+  base::LogLimit request_log_;
   std::uint64_t random_[2];
   bool draining_ = false;
 };

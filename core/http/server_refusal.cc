@@ -15,6 +15,19 @@ namespace {
 
 constexpr std::size_t kMostEchoedTarget = 1024;
 
+Counter& counter_of(std::uint16_t status, HttpMetrics& metrics) {
+  switch (status) {
+    case 408:
+      return metrics.requests_timed_out;
+    case 413:
+    case 414:
+    case 431:
+      return metrics.requests_too_large;
+    default:
+      return metrics.requests_malformed;
+  }
+}
+
 }  // namespace
 
 // What the gateway itself can do, for who asks it and no service.
@@ -42,13 +55,12 @@ void ServerConnection::body_failed(std::uint16_t status, std::string_view proble
 }
 
 void ServerConnection::note_refusal(std::uint16_t status, std::string_view problem) {
-  (status == 408 ? metrics().requests_timed_out : metrics().requests_refused).add();
-  const base::Log& log = owner_->environment_.log;
-  if (log.enabled(base::LogLevel::kDebug)) {
+  counter_of(status, metrics()).add();
+  owner_->complain(owner_->request_log_, base::LogLevel::kInfo, [&] {
     char address[net::Address::kTextBytes];
-    log.debug("http", "ended a request of " + std::string(peer_.host_text(address)) + ": " +
-                          std::to_string(status) + ", " + std::string(problem));
-  }
+    return "ended a request of " + std::string(peer_.host_text(address)) + ": " +
+           std::to_string(status) + ", " + std::string(problem);
+  });
 }
 
 void ServerConnection::refuse(std::uint16_t status, std::string_view problem) {

@@ -120,7 +120,7 @@ void Dispatcher::misused(PartUse* use, std::string_view what, const std::string&
   metrics_.misuses.add();
   if (environment_.on_misuse) environment_.on_misuse(who, what);
   if (misuse_log_.allows(environment_.clock.monotonic_ns()))
-    misuse_log_.write(environment_.log, base::LogLevel::kError,
+    misuse_log_.write(environment_.log, base::LogLevel::kError, "pipeline",
                       "plugin instance \"" + who + "\" " + words);
   if (!options_.abort_on_misuse) return;
   environment_.log.flush();

@@ -14,11 +14,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "base/thread_note.h"
 #include "http/transaction.h"
 #include "http/upstream.h"
 #include "pipeline/chain.h"
-#include "pipeline/log_limit.h"
 #include "pipeline/metrics.h"
 #include "pipeline/scheduler.h"
 #include "pipeline/stream_moves.h"
@@ -151,8 +151,8 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
   std::vector<std::unique_ptr<WorkerGeneration>> retiring_;
   std::vector<std::unique_ptr<Exchange>> spare_;
   PipelineMetrics metrics_;
-  LogLimit misuse_log_;
-  LogLimit upstream_log_;
+  base::LogLimit misuse_log_;
+  base::LogLimit upstream_log_;
   gw_stream* streams_ = nullptr;      // open ones, linked
   gw_stream* next_stream_ = nullptr;  // of a walk under way
   StreamMoves moves_;

@@ -47,7 +47,7 @@ void Exchange::start_attempt(const gw_attempt* previous) {
     // Sending in the clear what should be secret is worse than not sending it.
     if (dispatcher_.upstream_log_.allows(now_ns()))
       dispatcher_.upstream_log_.write(dispatcher_.environment_.log, base::LogLevel::kError,
-                                      "upstream " + std::string(view(endpoint_.address)) +
+                                      "pipeline", "upstream " + std::string(view(endpoint_.address)) +
                                           " asks for TLS, which is not spoken to upstreams");
     return attempt_failed(GW_ATTEMPT_REFUSED, false);
   }
@@ -166,7 +166,7 @@ void Exchange::on_upstream_failed(const http::UpstreamFailureInfo& info) {
   }
   if (dispatcher_.upstream_log_.allows(now_ns()))
     dispatcher_.upstream_log_.write(
-        dispatcher_.environment_.log, base::LogLevel::kWarn,
+        dispatcher_.environment_.log, base::LogLevel::kWarn, "pipeline",
         "upstream " + std::string(target_.address) + ": " + std::string(info.detail));
   attempt_failed(static_cast<std::int32_t>(info.failure), info.request_bytes_sent);
 }

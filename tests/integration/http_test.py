@@ -434,6 +434,14 @@ class Times(Case):
             return f"{name} {value}" in text.splitlines()
         harness.wait_for(f"{name} {value}", probe)
 
+    def test_refusals_are_counted_and_logged(self):
+        for request, status in ((b"GET /x HTTP/1.1\r\n\r\n", 400), (b"GET /x HTTP/3.0\r\nHost: a\r\n\r\n", 505),
+                                (b"GET /" + b"x" * 20000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414)):
+            self.assertEqual(self.client(request).head().status, status)
+        self.gateway.wait_log("info +http: ended a request of 127.0.0.1: 400, ")
+        self.counted('gateway_requests_ended_total{reason="malformed"}', 2)
+        self.counted('gateway_requests_ended_total{reason="too_large"}', 1)
+
     def test_head(self):
         client = self.client()
         began = time.monotonic()

@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 
-namespace gw::pipeline {
+namespace gw::base {
 
 // One thread.
 class LogLimit {
@@ -24,10 +24,10 @@ class LogLimit {
     return true;
   }
   // Writes the line that was allowed, with how many were left out before it.
-  void write(const base::Log& log, base::LogLevel level, std::string line) {
+  void write(const Log& log, LogLevel level, std::string_view component, std::string line) {
     if (left_out_ > 0) line += " (and " + std::to_string(left_out_) + " more like it)";
     left_out_ = 0;
-    log.write(level, "pipeline", line);
+    log.write(level, component, line);
   }
 
  private:
@@ -36,4 +36,4 @@ class LogLimit {
   std::uint64_t left_out_ = 0;
 };
 
-}  // namespace gw::pipeline
+}  // namespace gw::base

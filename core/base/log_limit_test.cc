@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "pipeline/log_limit.h"
+#include "base/log_limit.h"
 
 #include <gtest/gtest.h>
 
-namespace gw::pipeline {
+namespace gw::base {
 namespace {
 
 TEST(LogLimit, OneLineASecond) {
@@ -17,4 +17,4 @@ TEST(LogLimit, OneLineASecond) {
 }
 
 }  // namespace
-}  // namespace gw::pipeline
+}  // namespace gw::base
