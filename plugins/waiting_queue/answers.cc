@@ -2,6 +2,8 @@
 #include "answers.h"
 
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 #include <gateway/json.hpp>
 
 #include "timestamp.h"
@@ -12,12 +14,20 @@ void append_json_string(std::string& out, std::string_view text) {
   out += dump_json(nlohmann::json(text));
 }
 
-std::string place_json(const Place& place) {
-  std::string out = "{\"totalQueueSize\":" + std::to_string(place.total);
-  out += ",\"userQueuePosition\":" + std::to_string(place.position);
-  out += ",\"usersBehind\":" + std::to_string(place.total - std::min(place.total, place.position)) +
-         "}";
-  return out;
+std::string place_json(const Place& place, const Pace& pace) {
+  char text[224];
+  const auto wait = pace.wait(place.position);
+  const int size = std::snprintf(
+      text, sizeof text,
+      "{\"totalQueueSize\":%" PRIu64 ",\"userQueuePosition\":%" PRIu64 ",\"usersBehind\":%" PRIu64,
+      place.total, place.position, place.total - std::min(place.total, place.position));
+  std::string out(text, static_cast<std::size_t>(size));
+  if (wait)
+    out.append(text, static_cast<std::size_t>(std::snprintf(
+                         text, sizeof text,
+                         ",\"estimatedWaitSeconds\":{\"min\":%" PRIu64 ",\"max\":%" PRIu64 "}",
+                         wait->min, wait->max)));
+  return out += '}';
 }
 
 std::string success_json(std::string_view message, std::string_view data, std::int64_t wall_ms) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "pace.h"
 #include "store.h"
 
 namespace gw::queue {
@@ -14,8 +15,9 @@ namespace gw::queue {
 // Appends `text` as a JSON string, quotes included. Bytes that are not UTF-8 become U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 
-// {"totalQueueSize":3,"userQueuePosition":1,"usersBehind":2}
-std::string place_json(const Place& place);
+// {"totalQueueSize":3,"userQueuePosition":1,"usersBehind":2}, and when it can be said
+// "estimatedWaitSeconds":{"min":30,"max":90}.
+std::string place_json(const Place& place, const Pace& pace);
 
 // {"success":true,"message":...,"data":...,"timestamp":...}; an empty message or data is left out.
 std::string success_json(std::string_view message, std::string_view data, std::int64_t wall_ms);

@@ -90,6 +90,34 @@ TEST_P(HandOverTest, StreamsGoOnWhereTheyAre) {
             std::string::npos);
 }
 
+// The operator's message: once, behind the place; again when the text is another.
+TEST_P(HandOverTest, ANoticeIsToldOncePerText) {
+  auto first = make("first");
+  line_up(*first, "a"), line_up(*first, "b");
+  auto b = call(*first, "GET", "/api/v1/queue/stream", "b");
+  host_.advance(10100);
+  EXPECT_EQ(count(*b, "NOTICE"), 0);
+  const std::string quoted = "notice = 'Wir \"Q\" bald'\n";
+  auto second = make("second", quoted);
+  EXPECT_EQ(hand_over(*first, *second).moved, 1u);
+  host_.advance(30000);
+  EXPECT_EQ(count(*b, "NOTICE"), 1);
+  EXPECT_NE(b->body().find("event: NOTICE\ndata: " R"({"message":"Wir \"Q\" bald"})" "\n\n"),
+            std::string::npos)
+      << b->body();
+  auto same = make("same", quoted + "status_interval = \"9s\"\n");
+  EXPECT_EQ(hand_over(*second, *same).moved, 1u);
+  host_.advance(30000);
+  EXPECT_EQ(count(*b, "NOTICE"), 1);
+  auto other = make("other", "notice = \"open\"\n");
+  EXPECT_EQ(hand_over(*same, *other).moved, 1u);
+  host_.advance(30000);
+  EXPECT_EQ(count(*b, "NOTICE"), 2);
+  auto late = call(*other, "GET", "/api/v1/queue/stream", "zoe");  // not in line: is told too
+  EXPECT_EQ(count(*late, "NOTICE"), 1);
+  EXPECT_LT(late->body().find("event: ERROR"), late->body().find("event: NOTICE"));
+}
+
 TEST_P(HandOverTest, AStreamOfAnotherQueueStays) {
   auto old = make("old"), next = make("next", "key_prefix = \"other:\"\n");
   line_up(*old, "a"), line_up(*old, "b");

@@ -182,6 +182,10 @@ default = "3s"
 minimum = 100
 maximum = 600000
 doc = "After what time, about, a client should open its stream again (retry:)."
+[config.notice]
+type = "string"
+default = ""
+doc = "The operator's message to everybody who waits: event NOTICE, once per stream and text."
 [config.max_streams]
 type = "integer"
 default = 50000

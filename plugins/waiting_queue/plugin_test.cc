@@ -313,6 +313,28 @@ TEST_P(QueuePlugin, draining_says_when_to_come_back_and_keeps_the_place) {
       << "not passed over";
 }
 
+TEST_P(QueuePlugin, says_how_long_it_will_take_when_that_is_known) {
+  const std::string longest(1000, '\\');
+  start("capacity = 1\nnotice = '" + longest + "'");
+  for (int i = 0; i < 16; ++i) line_up("u" + std::to_string(i));
+  auto data = [](const Client& client) { return json(client)["data"]; };
+  EXPECT_FALSE(
+      data(call("GET", "/api/v1/queue/status", "u15")).contains("estimatedWaitSeconds"));
+  for (int i = 0; i < 12; ++i) {
+    call("DELETE", "/api/v1/queue/allowed-in-token", "u" + std::to_string(i));
+    live(3000);
+  }
+  const nlohmann::json wait =
+      data(call("GET", "/api/v1/queue/status", "u15"))["estimatedWaitSeconds"];
+  EXPECT_LE(wait.value("min", 1000), 9);  // the third in line; one goes every 3 s
+  EXPECT_GE(wait.value("max", 0), 9);
+  EXPECT_LE(wait.value("max", 0), 30);
+  EXPECT_EQ(data(call("POST", "/api/v1/reservations", "u15"))["estimatedWaitSeconds"], wait);
+  Client& waiting = stream("u15");
+  expect_event(waiting, "\"estimatedWaitSeconds\":{\"min\":");
+  expect_event(waiting, longest + longest + "\"}\n\n");  // escaped, and whole
+}
+
 TEST_P(QueuePlugin, too_many_streams_of_one_user_are_refused) {
   start("capacity = 0\nmax_streams_per_user = 2\nmax_streams = 3");
   line_up("ann");
@@ -379,6 +401,8 @@ TEST(QueueConfiguration, is_checked) {
   EXPECT_THAT(complaint("relineup = \"front\""), HasSubstr("relineup"));
   EXPECT_THAT(complaint("[[gate]]\npath = \"/a/**/b\""), HasSubstr("gate"));
   EXPECT_THAT(complaint("capacty = 3"), HasSubstr("capacity"));
+  EXPECT_THAT(complaint("notice = \"a\\nb\""), HasSubstr("must be one line"));
+  EXPECT_THAT(complaint("notice = \"" + std::string(1001, 'x') + "\""), HasSubstr("1000 bytes"));
 }
 
 }  // namespace

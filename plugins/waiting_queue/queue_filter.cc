@@ -17,11 +17,12 @@ Operation operation_of(std::uint8_t action) {
 }  // namespace
 
 QueueFilter::QueueFilter(Context context, Worker, const Settings& settings, Store& store,
-                         StreamHub& hub, Measures& measures)
+                         StreamHub& hub, const Pace& pace, Measures& measures)
     : context_(context),
       settings_(settings),
       store_(store),
       hub_(hub),
+      pace_(pace),
       measures_(measures),
       subject_(tables.attribute->intern("identity.subject")),
       request_id_(tables.attribute->intern("request.id")),
@@ -156,14 +157,14 @@ Verdict QueueFilter::answer_gate(Exchange exchange, const Call& call) {
   }
   if (place.standing == Standing::kWaiting)
     return success(exchange, 429, exchange.text("QUEUE_WAITING", "대기 중입니다."),
-                   place_json(place));
+                   place_json(place, pace_));
   return exchange.fail(403, "NOT_IN_QUEUE", "대기열에 등록되지 않은 사용자입니다.");
 }
 
 Verdict QueueFilter::answer_status(Exchange exchange, const Place& place) {
   if (place.standing == Standing::kAdmitted)
     return success(exchange, 200, exchange.text("QUEUE_MAY_ENTER", "입장 가능합니다."));
-  if (place.standing == Standing::kWaiting) return success(exchange, 200, {}, place_json(place));
+  if (place.standing == Standing::kWaiting) return success(exchange, 200, {}, place_json(place, pace_));
   return exchange.fail(404, "USER_ID_NOT_FOUND");
 }
 

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "measures.h"
+#include "pace.h"
 #include "settings.h"
 #include "store.h"
 #include "stream_hub.h"
@@ -29,7 +30,7 @@ class QueueFilter {
  public:
   // All must outlive the filter but the store, which must go first: its callbacks come here.
   QueueFilter(Context context, Worker worker, const Settings& settings, Store& store,
-              StreamHub& hub, Measures& measures);
+              StreamHub& hub, const Pace& pace, Measures& measures);
 
   Verdict on_request_head(Exchange exchange, void*& slot);
   Verdict on_resume(Exchange exchange, void*& slot);
@@ -85,6 +86,7 @@ class QueueFilter {
   const Settings& settings_;
   Store& store_;
   StreamHub& hub_;
+  const Pace& pace_;
   Measures& measures_;
   std::uint32_t subject_, request_id_, trace_id_;
   std::array<Endpoint, 5> endpoints_;

@@ -25,9 +25,11 @@ QueuePart::QueuePart(const Shared& shared, Worker worker)
     make_redis_store();
     if (home()) make_subscriber();
   }
-  hub_ = std::make_unique<StreamHub>(shared_.context, worker_, settings, *store_, measures_);
+  hub_ = std::make_unique<StreamHub>(shared_.context, worker_, settings, *store_, shared_.pace,
+                                     measures_);
   filter_ =
-      std::make_unique<QueueFilter>(shared_.context, worker_, settings, *store_, *hub_, measures_);
+      std::make_unique<QueueFilter>(shared_.context, worker_, settings, *store_, *hub_,
+                                          shared_.pace, measures_);
 }
 
 // Connections first: what they still have to say must find nobody.
@@ -93,6 +95,7 @@ void QueuePart::started(gw_status status, std::string_view message) {
 }
 
 void QueuePart::tick() {
+  shared_.pace.turn(shared_.context.monotonic_ns());
   if (redis_ != nullptr && redis_->available() &&
       (!configured_ || ++ticks_ % kTicksPerSettings == 0))
     bring_settings();
@@ -213,6 +216,7 @@ void QueuePart::on_stream_closed(std::span<const std::string_view> users) {
 }
 
 void QueuePart::tell_admitted(std::span<const std::string_view> users) {
+  shared_.pace.admitted(users.size(), shared_.context.monotonic_ns());
   auto names = std::make_shared<const std::vector<std::string>>(users.begin(), users.end());
   for (std::uint32_t i = 0; i < shared_.context.worker_count(); ++i)
     shared_.context.post<QueuePart>(i, [names](QueuePart& part) { part.hub_->admitted(*names); });

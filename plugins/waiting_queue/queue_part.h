@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "measures.h"
+#include "pace.h"
 #include "memory_home.h"
 #include "queue_filter.h"
 #include "redis_connection.h"
@@ -27,13 +28,14 @@
 
 namespace gw::queue {
 
-// What all parts of an instance share; immutable.
+// What all parts of an instance share; immutable but for the pace.
 struct Shared {
   Shared(Context context, Settings given);
 
   Context context;
   Settings settings;
   Scripts scripts;
+  mutable Pace pace;
 };
 
 class QueuePart : private StoreEvents {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "answers.h"
+
 namespace gw::queue {
 namespace {
 
@@ -150,6 +152,18 @@ void read_rules(const Config& config, Settings& out) {
     throw ConfigError("key_prefix", "the original's keys have none");
 }
 
+void read_notice(const std::string& text, Settings& out) {
+  const bool odd = std::any_of(text.begin(), text.end(),
+                               [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  if (odd || text.size() > Settings::kMostNoticeBytes)
+    throw ConfigError("notice", "must be one line of at most " +
+                                    std::to_string(Settings::kMostNoticeBytes) + " bytes");
+  if (text.empty()) return;
+  out.notice = "{\"message\":";
+  append_json_string(out.notice, text);
+  out.notice += "}";
+}
+
 void read_limits(const Config& config, Settings& out) {
   auto number = [&](const char* key) { return static_cast<std::size_t>(config.integer(key)); };
   auto ms = [&](const char* key) { return static_cast<std::uint32_t>(config.integer(key)); };
@@ -161,6 +175,7 @@ void read_limits(const Config& config, Settings& out) {
   out.status_interval_ms = ms("status_interval");
   out.heartbeat_ms = ms("heartbeat_interval");
   out.reconnect_ms = ms("client_retry");
+  read_notice(config.string("notice"), out);
   out.max_streams = number("max_streams");
   out.max_streams_per_user = number("max_streams_per_user");
   out.max_users = number("max_users");

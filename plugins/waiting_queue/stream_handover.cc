@@ -19,7 +19,9 @@ void StreamHub::export_stream(const void* owner, std::string& blob) const {
   out.number(stream.last_id);
   out.number(turns * kSlotMs);
   out.number((stream.heartbeat_at - std::min(stream.heartbeat_at, wheel_)) * kSlotMs);
-  out.byte(static_cast<std::uint8_t>((stream.held ? 1 : 0) | (stream.told_absent ? 2 : 0)));
+  out.byte(static_cast<std::uint8_t>((stream.held ? 1 : 0) | (stream.told_absent ? 2 : 0) |
+                                     (stream.notice != 0 ? 4 : 0)));
+  if (stream.notice != 0) out.number(stream.notice);
 }
 
 gw_status StreamHub::adopt(gw_stream* handle, BlobReader& blob, const gw_stream_events*& events,
@@ -31,11 +33,12 @@ gw_status StreamHub::adopt(gw_stream* handle, BlobReader& blob, const gw_stream_
   const std::uint64_t next_slots = blob.number() / kSlotMs,
                       heartbeat_slots = blob.number() / kSlotMs;
   const std::uint8_t flags = blob.byte();
+  if ((flags & 4) != 0) stream->notice = static_cast<std::uint32_t>(blob.number());
   if (!blob.whole() || user.size() > kMaxUserBytes) return GW_INVALID;
   if (room_for(user) != Opened::kYes) return GW_LIMIT;
   stream->held = (flags & 1) != 0;
   stream->told_absent = (flags & 2) != 0;
-  stream->quiet = flags == 0;
+  stream->quiet = (flags & 3) == 0;
   start_wheel();
   stream->heartbeat_at =
       wheel_ + std::min<std::uint64_t>(heartbeat_slots, settings_.heartbeat_ms / kSlotMs);

@@ -5,6 +5,7 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "answers.h"
 #include "stream_record.h"
 
 namespace gw::queue {
@@ -12,12 +13,25 @@ namespace gw::queue {
 const gw_stream_events StreamHub::kEvents = {sizeof(gw_stream_events), &StreamHub::on_closed,
                                              &StreamHub::on_writable, &StreamHub::on_drain};
 
+namespace {
+
+// FNV-1a; 0 for no text alone.
+std::uint32_t number_of(std::string_view text) {
+  std::uint32_t hash = 2166136261u;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  return text.empty() ? 0 : hash | 1;
+}
+
+}  // namespace
+
 StreamHub::StreamHub(Context context, Worker worker, const Settings& settings, Store& store,
-                     Measures& measures)
+                     const Pace& pace, Measures& measures)
     : context_(context),
       worker_(worker),
       settings_(settings),
       store_(store),
+      pace_(pace),
+      notice_(number_of(settings.notice)),
       measures_(measures),
       slots_(std::max<std::uint32_t>(1, settings.status_interval_ms / kSlotMs)) {
   context_.random(&random_, sizeof random_);
@@ -220,22 +234,22 @@ void StreamHub::on_looked(std::span<const std::string> users, StoreError error,
 
 void StreamHub::show(Stream* stream, const Place& place) {
   stream->held = false;
-  if (place.standing == Standing::kAbsent) {
-    if (!stream->told_absent)
-      stream->told_absent =
-          send(stream, "ERROR",
-               R"({"code":"NOT_IN_QUEUE","message":"대기열에 등록되지 않은 사용자입니다."})");
-    return;
+  const bool absent = place.standing == Standing::kAbsent;
+  const bool quiet = std::exchange(stream->quiet, false);
+  if (!absent) {
+    stream->told_absent = false;
+    if (!quiet) send(stream, "STATUS_UPDATE", place_json(place, pace_));
+  } else if (!stream->told_absent) {
+    stream->told_absent =
+        send(stream, "ERROR",
+             R"({"code":"NOT_IN_QUEUE","message":"대기열에 등록되지 않은 사용자입니다."})");
   }
-  stream->told_absent = false;
-  if (std::exchange(stream->quiet, false)) return;
-  char data[160];
-  int size = std::snprintf(data, sizeof data,
-                           "{\"totalQueueSize\":%" PRIu64 ",\"userQueuePosition\":%" PRIu64
-                           ",\"usersBehind\":%" PRIu64 "}",
-                           place.total, place.position,
-                           place.total - std::min(place.total, place.position));
-  send(stream, "STATUS_UPDATE", {data, static_cast<std::size_t>(size)});
+  tell_notice(stream);
+}
+
+void StreamHub::tell_notice(Stream* stream) {
+  if (stream->notice == notice_) return;
+  if (notice_ == 0 || send(stream, "NOTICE", settings_.notice)) stream->notice = notice_;
 }
 
 void StreamHub::hold(Stream* stream) {
@@ -284,7 +298,7 @@ void StreamHub::round_step() {
 }
 
 bool StreamHub::send(Stream* stream, const char* event, std::string_view data) {
-  char text[512];
+  char text[2 * Settings::kMostNoticeBytes + 256];  // every byte of it may be escaped
   int size = std::snprintf(text, sizeof text, "id: %" PRIu32 "\nevent: %s\ndata: %.*s\n\n",
                            ++stream->last_id, event, static_cast<int>(data.size()), data.data());
   return tables.stream->write(stream->handle, gw_str{text, static_cast<std::uint64_t>(size)}) ==

@@ -7,6 +7,7 @@
 //
 //   opened ----look----> STATUS_UPDATE | ALLOWED_IN, end | ERROR (stays open)
 //   every interval: the same; admission told by the store: ALLOWED_IN, end
+//   the operator's message, if there is one: NOTICE, once, behind the first of these
 //   store away for a moment: HOLD, once, to all within about a second; store back: looked up again
 //
 // A look also keeps the user's lease; when a user's last stream here closes the store is told
@@ -25,6 +26,7 @@
 
 #include "blob.h"
 #include "measures.h"
+#include "pace.h"
 #include "settings.h"
 #include "store.h"
 
@@ -34,7 +36,7 @@ class StreamHub {
  public:
   // All must outlive the hub but the store, which must go first: its callbacks come here.
   StreamHub(Context context, Worker worker, const Settings& settings, Store& store,
-            Measures& measures);
+            const Pace& pace, Measures& measures);
   ~StreamHub();
   StreamHub(const StreamHub&) = delete;
   StreamHub& operator=(const StreamHub&) = delete;
@@ -100,6 +102,7 @@ class StreamHub {
                  std::span<const Place> places);
   void show(Stream* stream, const Place& place);
   void hold(Stream* stream);
+  void tell_notice(Stream* stream);
   void go_round();
   void round_step();
   bool send(Stream* stream, const char* event, std::string_view data);
@@ -116,6 +119,8 @@ class StreamHub {
   Worker worker_;
   const Settings& settings_;
   Store& store_;
+  const Pace& pace_;
+  const std::uint32_t notice_;  // a number for its text; 0: there is none
   Measures& measures_;
   Users users_;
   std::size_t size_ = 0;

@@ -16,6 +16,7 @@ struct StreamHub::Stream {
   std::uint32_t slot;
   std::uint32_t last_id;
   std::uint64_t heartbeat_at;  // in slots passed
+  std::uint32_t notice;        // the operator's message that it was told; 0: none
   bool due;                    // waits for a look's answer
   bool held;                   // was told that the store is away
   bool told_absent;

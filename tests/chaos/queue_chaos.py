@@ -142,8 +142,9 @@ class Observer:
             await reader.readline()
             mark = f"mark-{time.monotonic_ns()}"
             admitted, waiting, away, _ = await asyncio.to_thread(server.command, "EVAL", SNAPSHOT, 0, mark)
-            while mark not in (await reader.readline()).decode(errors="replace"):
-                pass
+            while mark not in (line := (await reader.readline()).decode(errors="replace")):
+                if not line:
+                    return
             self.masters += 1
             self.admitted, self.away = set(admitted), set(away)
             self.waiting = {waiting[i]: float(waiting[i + 1]) for i in range(0, len(waiting), 2)}
@@ -432,6 +433,8 @@ class Chaos:
             if new is not None and new != i:
                 break
             await asyncio.sleep(0.05)
+        else:
+            raise AssertionError("no other master was elected within 30 s")
         self.flock.servers[i] = await asyncio.to_thread(self.flock.start, i, new)
         self.crowd.failovers += 1
 
@@ -448,6 +451,14 @@ class Chaos:
     async def forget_scripts(self):
         server = self.flock.servers[await self.master()]
         await asyncio.to_thread(server.command, "SCRIPT", "FLUSH")
+
+
+async def end(tasks):
+    """Again and again: wait_for may swallow a cancellation that comes together with what it waited for."""
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=1)
 
 
 async def perform(options, seed, folder):
@@ -479,9 +490,7 @@ async def perform(options, seed, folder):
             if task.done() and not task.cancelled() and task.exception():
                 raise task.exception()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
         for gateway in gateways:
             gateway.kill()
         flock.stop()
