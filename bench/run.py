@@ -10,6 +10,7 @@
   waiting    a crowd that asks against a crowd that holds streams; bytes per stream, CPU per event
   scripts    Redis' own time per line-up, status and rank (redis_cost.py)
   slow       good traffic beside 10,000 slow clients (slow_clients.py)
+  handover   how late an admission comes while open streams move to a new build of the queue
   admission  from DELETE allowed-in-token on one gateway to ALLOWED_IN on a stream of another (one Redis)
 
   python3 bench/run.py [what ...]      --rounds N  --seconds S
@@ -26,6 +27,7 @@ import time
 
 from peers import ROOT
 import admission
+import handover
 import relay
 import waiting
 
@@ -39,7 +41,7 @@ def script(title, name):
 
 
 MEASURES = {"processor": relay.processor, "counts": relay.counts, "idle": relay.idle_memory,
-            "latency": relay.latency, "admission": admission.admission, "waiting": waiting.waiting,
+            "latency": relay.latency, "admission": admission.admission, "handover": handover.handover, "waiting": waiting.waiting,
             "scripts": script("The queue's scripts", "redis_cost.py"), "slow": script("Slow clients", "slow_clients.py")}
 
 

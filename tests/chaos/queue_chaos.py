@@ -21,6 +21,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import pathlib
 import random
 import re
@@ -34,6 +35,7 @@ import harness  # noqa: E402
 
 CAPACITY, DURATION_S, PRESENCE_S, GRACE_S = 10, 6, 12, 4
 TOLD_WITHIN_S = 5.0
+OLD_MASTER_S = 5.0  # so long a gateway may go on writing to a master that is none any more
 QUEUE = "/api/v1/queue"
 CONFIG = """
 [server]
@@ -108,6 +110,14 @@ class Flock:
                     return i
         return None
 
+    def agreed_master(self):
+        """The same, if all sentinels name it."""
+        named = set()
+        for sentinel in self.sentinels:
+            with contextlib.suppress(OSError, RuntimeError, ValueError):
+                named.add(sentinel.command("SENTINEL", "get-master-addr-by-name", "shop")[1])
+        return self.master() if len(named) == 1 else None
+
     def stop(self):
         for server in self.servers + self.sentinels:
             with contextlib.suppress(OSError):
@@ -124,12 +134,37 @@ class Observer:
         self.admitted_at = {}  # user -> when last admitted
         self.admitted, self.waiting, self.away = set(), {}, set()
         self.recent = []
+        self.server, self.writer, self.watching = None, None, False
+        self.switched_at = -math.inf  # when the master in force was first seen
+        self.placed_at = {}           # user -> when last seen getting, or having, a place under that master
 
     async def run(self):
         while True:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, ConnectionError):
                 await self.watch()
+            self.watching = False
             await asyncio.sleep(0.02)
+
+    async def follow(self):
+        """Leaves a master that the sentinels have replaced, which goes on as a replica."""
+        while True:
+            await asyncio.sleep(0.2)
+            if not self.watching:
+                continue
+            server = self.server
+            master = await asyncio.to_thread(self.flock.master)
+            if master is not None and self.flock.servers[master] is not server and self.server is server:
+                self.writer.close()
+
+    async def lost_by_fail_over(self, user, since):
+        """Whether the place that `user` got at `since`, and has no more, was one of an earlier master's."""
+        await asyncio.sleep(2)  # an election may be under way
+        for _ in range(200):  # until the master that said so is the one that is watched
+            master = await asyncio.to_thread(self.flock.agreed_master)
+            if master is not None and self.watching and self.flock.servers[master] is self.server:
+                break
+            await asyncio.sleep(0.05)
+        return self.placed_at.get(user, -math.inf) < since - 1 and self.switched_at > since - OLD_MASTER_S
 
     async def watch(self):
         master = await asyncio.to_thread(self.flock.master)
@@ -137,6 +172,7 @@ class Observer:
             return
         server = self.flock.servers[master]
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 24)
+        self.writer = writer
         try:
             writer.write(b"*1\r\n$7\r\nMONITOR\r\n")
             await reader.readline()
@@ -149,6 +185,10 @@ class Observer:
             self.admitted, self.away = set(admitted), set(away)
             self.waiting = {waiting[i]: float(waiting[i + 1]) for i in range(0, len(waiting), 2)}
             self.recent = []
+            if server is not self.server:
+                self.server, self.switched_at, self.placed_at = server, time.monotonic(), {}
+            self.placed_at.update(dict.fromkeys(self.waiting, time.monotonic()))
+            self.watching = True
             skip = True  # what the snapshot's own script called
             while line := await reader.readline():
                 found = re.match(r"\+[\d.]+ \[\d+ (\S+)\] (.*)\r\n", line.decode(errors="replace"))
@@ -180,6 +220,7 @@ class Observer:
                 if self.waiting and user not in self.waiting and float(score) <= max(self.waiting.values()):
                     self.report(f"{user} got ticket {score}, and somebody has a later one")
                 self.waiting[user] = float(score)
+                self.placed_at[user] = time.monotonic()
         elif key == "queue:wait" and command == "ZREM":
             for user in words[2:]:
                 self.waiting.pop(user, None)
@@ -216,7 +257,7 @@ class Crowd:
         self.tokens = {f"user-{i}": keys.token(f"user-{i}") for i in range(count)}
         self.problems, self.figures = [], dict.fromkeys(
             ("line-ups", "told", "told late", "streams", "holds", "calls", "lost by fail-over", "vanished", "left"), 0)
-        self.broken_since, self.served_since, self.failovers = None, time.monotonic(), 0
+        self.broken_since, self.served_since = None, time.monotonic()
         self.slowest_told, self.lag = -1.0, 0.0
 
     async def watch_lag(self):
@@ -262,14 +303,14 @@ class Crowd:
             answer = await self.call(user, "POST", QUEUE + "/lineup")
             if answer and answer[0] == 200:
                 self.figures["line-ups"] += 1
-                return "대기열" not in answer[1], time.monotonic(), self.failovers
+                return "대기열" not in answer[1], time.monotonic()
             await asyncio.sleep(self.random.uniform(0.1, 0.5))
 
     async def visit(self, user):
-        inside, since, epoch = await self.line_up(user)
+        inside, since = await self.line_up(user)
         if not inside:
             polls = self.random.random() < 0.25
-            inside = await (self.poll if polls else self.stream)(user, since, epoch)
+            inside = await (self.poll if polls else self.stream)(user, since)
         if not inside:
             return
         if self.random.random() < 0.1:
@@ -285,16 +326,16 @@ class Crowd:
                 return
             await asyncio.sleep(0.3)
 
-    def gone(self, user, since, epoch):
+    async def gone(self, user, since):
         """The queue says that a present user is not in it."""
         if self.observer.admitted_at.get(user, 0) >= since - 1:
             self.figures["told late"] += 1  # admitted while nobody could be told, and over again
-        elif self.failovers != epoch or self.broken_since:
+        elif await self.observer.lost_by_fail_over(user, since):
             self.figures["lost by fail-over"] += 1
         else:
             self.problems.append(f"{user} lost its place {time.monotonic() - since:.1f} s after lining up")
 
-    async def poll(self, user, since, epoch):
+    async def poll(self, user, since):
         while True:
             await asyncio.sleep(self.random.uniform(0.3, 1.5))
             if self.random.random() < 0.01:
@@ -302,22 +343,22 @@ class Crowd:
                 return False
             answer = await self.call(user, "GET", QUEUE + "/status")
             if answer and answer[0] == 404:
-                self.gone(user, since, epoch)
+                await self.gone(user, since)
                 return False
             if answer and answer[0] == 200 and "data" not in json.loads(answer[1]):
                 return True
 
-    async def stream(self, user, since, epoch):
+    async def stream(self, user, since):
         while True:
             try:
-                ended = await self.one_stream(user, since, epoch)
+                ended = await self.one_stream(user, since)
             except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError):
                 ended = None
             if ended is not None:
                 return ended
             await asyncio.sleep(self.random.uniform(0.05, 0.5))
 
-    async def one_stream(self, user, since, epoch):
+    async def one_stream(self, user, since):
         """True: admitted. False: gone for good. None: to be opened again."""
         reader, writer = await asyncio.wait_for(
             asyncio.open_connection("127.0.0.1", self.random.choice(self.ports)), 5)
@@ -345,7 +386,7 @@ class Crowd:
                 if line.startswith("event: STATUS_UPDATE"):
                     shown = True
                 if line.startswith("event: ERROR"):
-                    self.gone(user, since, epoch)
+                    await self.gone(user, since)
                     return False
                 if line.startswith("event: ALLOWED_IN"):
                     self.told(user, since, opened)
@@ -426,7 +467,6 @@ class Chaos:
 
     async def fail_over(self):
         i = await self.master()
-        self.crowd.failovers += 1
         await asyncio.to_thread(self.flock.servers[i].kill)
         for _ in range(600):
             new = await asyncio.to_thread(self.flock.master)
@@ -436,7 +476,6 @@ class Chaos:
         else:
             raise AssertionError("no other master was elected within 30 s")
         self.flock.servers[i] = await asyncio.to_thread(self.flock.start, i, new)
-        self.crowd.failovers += 1
 
     async def freeze_master(self):
         server = self.flock.servers[await self.master()]
@@ -480,7 +519,7 @@ async def perform(options, seed, folder):
     observer = Observer(flock)
     crowd = Crowd(random_, ports, keys, options.clients, observer)
     chaos = Chaos(random_, flock, gateways, crowd, start_gateway)
-    tasks = [asyncio.create_task(observer.run())]
+    tasks = [asyncio.create_task(observer.run()), asyncio.create_task(observer.follow())]
     tasks += [asyncio.create_task(crowd.watch_lag())]
     tasks += [asyncio.create_task(crowd.serve(user)) for user in crowd.tokens]
     try:
