@@ -202,7 +202,7 @@ type = "string"
 doc = "As in lb://NAME."
 [config.services.keys.endpoints]
 type = "strings"
-doc = "host:port, https://host:port or unix:path."
+doc = "host:port or unix:path."
 [config.routes]
 type = "tables"
 default = []
@@ -213,7 +213,7 @@ default = ""
 doc = "Name in metrics and in /actuator/gateway/routes."
 [config.routes.keys.uri]
 type = "string"
-doc = "lb://NAME, http://host:port, https://host:port, unix:path."
+doc = "lb://NAME, http://host:port, unix:path."
 [config.routes.keys.predicates]
 type = "strings"
 default = []

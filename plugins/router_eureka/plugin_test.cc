@@ -170,8 +170,9 @@ TEST_F(RouterPlugin, ShowsItsRoutes) {
 TEST_F(RouterPlugin, WrongConfigurationIsNamedWhole) {
   testing::Instance wrong(host, gw_plugin_entry, R"(
 eureka_urls = ["ftp://x"]
-services = [{ name = "a", endpoints = ["nowhere"] }]
+services = [{ name = "a", endpoints = ["nowhere", "https://secret:443"] }]
 routes = [
+  { id = "s", uri = "https://secure.example" },
   { id = "a", uri = "nope" },
   { id = "b", uri = "lb://B", predicates = ["Pfad=/a"] },
   { id = "b", uri = "lb://B", filters = ["Retry=3"] },
@@ -180,7 +181,8 @@ routes = [
   EXPECT_FALSE(wrong.created());
   std::string all;
   for (const std::string& line : wrong.complaints()) all += line + "\n";
-  for (const char* part : {"ftp://x", "nowhere", "nope", "Pfad", "'b' already", "Retry"})
+  for (const char* part : {"ftp://x", "nowhere", "nope", "https://secret:443': the gateway does not speak TLS",
+                           "secure.example': the gateway does not speak TLS", "Pfad", "'b' already", "Retry"})
     EXPECT_THAT(all, HasSubstr(part));
 }
 

@@ -101,6 +101,7 @@ std::unique_ptr<Route> compile_route(RouteDefinition definition,
                                      std::string& error) {
   auto route = std::make_unique<Route>();
   error = parse_target(definition.uri, route->target);
+  if (route->target.tls) error = kNoTls;
   if (!error.empty()) {
     error = "uri '" + definition.uri + "': " + error;
     return nullptr;

@@ -26,6 +26,9 @@ struct Target {
   bool is_service() const { return !service.empty(); }
 };
 
+// Why a target of https or wss is refused: requests to it would all fail.
+inline constexpr const char* kNoTls = "the gateway does not speak TLS to services";
+
 // "lb://AUTH-SERVICE", "http://host[:port]", "https://…", "ws://…", "wss://…", "unix:path". The
 // error; empty: none.
 std::string parse_target(std::string_view uri, Target& out);

@@ -110,13 +110,13 @@ std::vector<Service> read_services(Reader& reader, const Config& config) {
                              [&](const Service& other) { return other.name == service.name; });
     if (twice) reader.complain(table, "name", "there is a service '" + service.name + "' already");
     for (const std::string& text : table.strings("endpoints")) {
-      bool tls = text.starts_with("https://");
-      std::string address = tls ? text.substr(8) : text;
-      if (is_endpoint_address(address)) {
-        service.endpoints.push_back({address, tls, endpoint_id(address, tls)});
+      if (text.starts_with("https://")) {
+        reader.complain(table, "endpoints", "'" + text + "': " + kNoTls);
+      } else if (is_endpoint_address(text)) {
+        service.endpoints.push_back({text, false, endpoint_id(text, false)});
       } else {
         reader.complain(table, "endpoints",
-                        "'" + text + "' is not host:port, https://host:port or unix:path");
+                        "'" + text + "' is not host:port or unix:path");
       }
     }
     if (service.endpoints.size() > kMostEndpoints)
