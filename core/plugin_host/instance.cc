@@ -151,7 +151,8 @@ void Instance::destroy_parts(std::function<void()> done) {
   on_workers(
       host_, [this](std::uint32_t index) { destroy_part(index); },
       [this, done = std::move(done)] {
-        context_->lent->when_none([main = host_.main, done] { main->post(done); });
+        if (!context_->lent->when_none([main = host_.main, done] { main->post(done); }))
+          host_.log.info("plugins", "instance " + name() + " waits for its offloaded work");
       });
 }
 

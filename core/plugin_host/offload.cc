@@ -62,15 +62,16 @@ void Lent::remove() {
   if (none) none();
 }
 
-void Lent::when_none(std::function<void()> done) {
+bool Lent::when_none(std::function<void()> done) {
   {
     const std::lock_guard lock(mutex_);
     if (count_ > 0) {
       none_ = std::move(done);
-      return;
+      return false;
     }
   }
   done();
+  return true;
 }
 
 namespace {

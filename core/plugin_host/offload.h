@@ -46,8 +46,8 @@ class Lent {
  public:
   void add();
   void remove();
-  // Calls `done` once, on any thread, when nothing is out; perhaps at once.
-  void when_none(std::function<void()> done);
+  // Calls `done` once, on any thread, when nothing is out; true: at once.
+  bool when_none(std::function<void()> done);
 
  private:
   std::mutex mutex_;

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <map>
 #include <random>
+#include <set>
 
 #include "subject_for_test.h"
 
@@ -63,6 +65,18 @@ class Differential {
   void check() {
     ASSERT_LE(redis_.server().number({"HLEN", "allowedIn:users"}),
               static_cast<long long>(rules_.capacity));
+    // Nobody's position rises but by lining up again.
+    const auto line = redis_.server().run({"ZRANGE", "queue:wait", "0", "-1"});
+    std::map<std::string, std::size_t> positions;
+    for (std::size_t i = 0; i < line->elements; ++i) {
+      const std::string user(line->element[i]->str, line->element[i]->len);
+      const auto before = positions_.find(user);
+      positions[user] = i;
+      if (before == positions_.end() || lined_up_.count(user) != 0) continue;
+      ASSERT_LE(i, before->second) << user;
+    }
+    positions_ = std::move(positions);
+    lined_up_.clear();
   }
   void end() {
     std::vector<std::string> everyone;
@@ -74,6 +88,7 @@ class Differential {
   int pick(int n) { return static_cast<int>(random_() % static_cast<unsigned>(n)); }
   std::string random_user() { return "user" + std::to_string(pick(kUsers)); }
   void operate(Operation operation, const std::string& user) {
+    if (operation == Operation::kLineup) lined_up_.insert(user);
     Answer left = memory_.run(operation, user, id_), right = redis_.run(operation, user, id_);
     ASSERT_EQ(left.error, right.error) << redis_.error();
     ASSERT_EQ(left.outcome, right.outcome);
@@ -84,6 +99,7 @@ class Differential {
     std::vector<std::pair<std::string, std::string>> users;
     for (int i = 1 + pick(8); i > 0; --i)
       users.emplace_back(random_user(), pick(6) ? "op" + std::to_string(++ids_) : id_);
+    for (const auto& [user, id] : users) lined_up_.insert(user);
     ASSERT_EQ(memory_.line_up_all(users, false), redis_.line_up_all(users, true));
   }
   void tick() {
@@ -102,6 +118,8 @@ class Differential {
   Rules rules_;
   MemorySubject memory_;
   RedisSubject& redis_;
+  std::map<std::string, std::size_t> positions_;  // after the last step
+  std::set<std::string> lined_up_;                // in this step
   std::string id_ = "none";
   std::uint64_t ids_ = 0;
 };
