@@ -11,6 +11,7 @@
   scripts    Redis' own time per line-up, status and rank (redis_cost.py)
   slow       good traffic beside 10,000 slow clients (slow_clients.py)
   handover   how late an admission comes while open streams move to a new build of the queue
+  hub        how long 100,000 open streams hold the loop (bench/hub.cc: no sockets, memory store)
   admission  from DELETE allowed-in-token on one gateway to ALLOWED_IN on a stream of another (one Redis)
 
   python3 bench/run.py [what ...]      --rounds N  --seconds S
@@ -25,24 +26,25 @@ import subprocess
 import sys
 import time
 
-from peers import ROOT
+from peers import ROOT, harness
 import admission
 import handover
 import relay
 import waiting
 
 
-def script(title, name):
-    """A program of its own, whose output is taken as it is."""
+def output(title, *command):
+    """Of a program of its own, taken as it is."""
     def measure(_):
-        out = subprocess.run([sys.executable, ROOT / "bench" / name], check=True, capture_output=True, text=True).stdout
+        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         return [f"## {title}", "", "```", out.rstrip(), "```"]
     return measure
 
 
 MEASURES = {"processor": relay.processor, "counts": relay.counts, "idle": relay.idle_memory,
             "latency": relay.latency, "admission": admission.admission, "handover": handover.handover, "waiting": waiting.waiting,
-            "scripts": script("The queue's scripts", "redis_cost.py"), "slow": script("Slow clients", "slow_clients.py")}
+            "scripts": output("The queue's scripts", sys.executable, ROOT / "bench" / "redis_cost.py"), "slow": output("Slow clients", sys.executable, ROOT / "bench" / "slow_clients.py"),
+            "hub": output("Very many streams", harness.BUILD / "bench" / "bench_hub")}
 
 
 def main():

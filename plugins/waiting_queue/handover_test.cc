@@ -90,6 +90,38 @@ TEST_P(HandOverTest, StreamsGoOnWhereTheyAre) {
             std::string::npos);
 }
 
+// A crowd that came at once is told where it stands evenly over the interval, before a hand-over and
+// behind it.
+TEST_P(HandOverTest, RanksAreSpreadOverTheInterval) {
+  auto old = make("old"), next = make("next");
+  std::vector<std::unique_ptr<Client>> crowd;
+  for (int i = 0; i < 300; ++i) {
+    line_up(*old, "u" + std::to_string(i));
+    if (i > 0) crowd.push_back(call(*old, "GET", "/api/v1/queue/stream", "u" + std::to_string(i)));
+  }
+  auto told = [&] {
+    int sum = 0;
+    for (const auto& client : crowd) sum += count(*client, "STATUS_UPDATE");
+    return sum;
+  };
+  auto expect_spread = [&] {
+    const int before = told();
+    int most = 0;
+    for (int i = 0; i < 100; ++i) {
+      const int now = told();
+      host_.advance(100);
+      most = std::max(most, told() - now);
+    }
+    EXPECT_EQ(told() - before, 299);
+    EXPECT_LE(most, 9) << "3 are due in each of the 100 steps";
+  };
+  host_.advance(10000);
+  expect_spread();
+  EXPECT_EQ(hand_over(*old, *next).moved, 299u);
+  host_.advance(10000);
+  expect_spread();
+}
+
 // The operator's message: once, behind the place; again when the text is another.
 TEST_P(HandOverTest, ANoticeIsToldOncePerText) {
   auto first = make("first");
