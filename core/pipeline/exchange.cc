@@ -252,8 +252,9 @@ http::Transaction* Exchange::release() {
   WorkerGeneration* generation = generation_;
   transaction_ = nullptr;
   generation_ = nullptr;
-  dispatcher_.give_exchange(this);
-  dispatcher_.release_generation(generation);
+  Dispatcher& dispatcher = dispatcher_;  // this may be destroyed
+  dispatcher.give_exchange(this);
+  dispatcher.release_generation(generation);
   return transaction;
 }
 

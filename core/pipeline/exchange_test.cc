@@ -43,6 +43,18 @@ TEST(Exchange, PassesFiltersInOrderAndAnswersInReverse) {
   EXPECT_FALSE(world.call().cancelled);
 }
 
+// The dispatcher keeps exchanges for reuse, up to a number; the others are destroyed as they end.
+TEST(Exchange, MoreAtOnceThanAreKept) {
+  World world;
+  world.start();
+  constexpr std::size_t kMany = 1500;
+  for (std::size_t i = 0; i < kMany; ++i) world.request();
+  ASSERT_EQ(world.pool.calls.size(), kMany);
+  for (FakeCall& call : world.pool.calls) call.answers(200, "");
+  for (const auto& client : world.transactions) EXPECT_TRUE(client->finished);
+  EXPECT_EQ(world.dispatcher.open_exchanges(), 0u);
+}
+
 TEST(Exchange, LocalAnswersPassTheFiltersBeforeTheReplier) {
   struct Case {
     int replier;
