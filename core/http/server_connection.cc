@@ -30,7 +30,7 @@ ServerConnection::ServerConnection(ServerConnections& owner, int fd, const net::
       peer_(peer),
       client_port_(port),
       counted_per_peer_(counted_per_peer) {
-  stream_.adopt(owner.environment_.loop, fd, listener_->unix_socket, *this);
+  stream_.adopt(owner.environment_.loop, fd, *this);
   stream_.start_reading();
   start_timer(settings().limits.header_timeout_ms);
 }
@@ -293,7 +293,7 @@ bool ServerConnection::drain_body(std::string_view& input) {
 // The handler is done with its transaction.
 void ServerConnection::answer_over() {
   ServerTransaction& t = *transaction_;
-  stream_.flush();
+  if (!t.keep_alive_) stream_.flush();
   if (t.aborted_) return close(t.head_sent_ && t.framing_ == OutFraming::kUntilClose);
   if (t.keep_alive_ && !t.body_.ended()) {
     mode_ = Mode::kDraining;
@@ -312,6 +312,7 @@ void ServerConnection::answer_over() {
 void ServerConnection::go_idle() {
   mode_ = Mode::kIdle;
   if (owner_->draining_) {
+    stream_.flush();
     if (stream_.blocked()) return linger();
     return close();
   }
@@ -334,6 +335,7 @@ void ServerConnection::close(bool reset) {
   mode_ = Mode::kClosing;
   timer_.cancel();
   rest_.clear();
+  if (!reset) stream_.flush();
   stream_.close(reset);
 }
 

@@ -190,7 +190,6 @@ void ServerTransaction::finish() {
   GW_CHECK(head_sent_ && !finished_);
   if (framing_ == OutFraming::kLength && answer_left_ > 0) return abort();
   if (framing_ == OutFraming::kChunked) connection_.stream_.write("0\r\n\r\n");
-  connection_.stream_.flush();
   finished_ = true;
   sink_ = nullptr;
   connection_.schedule();

@@ -50,9 +50,7 @@ void UpstreamConnection::on_connected(int error) {
   const auto count = static_cast<std::uint32_t>(endpoint_->addresses.size());
   if (count > 0) endpoint_->good = (endpoint_->good + tried_) % count;
   PoolCall& call = *call_;
-  if (!attach(call)) {
-    return pool_->fail_now(call, UpstreamFailure::kBroken, "it closed at once", false);
-  }
+  attach(call);
   if (std::exchange(call.wants_writable, false)) call.sink.on_writable();
 }
 
@@ -67,7 +65,7 @@ void UpstreamConnection::connect_failed(UpstreamFailure failure, const char* det
   pool_->fail_now(call, failure, detail, false);
 }
 
-bool UpstreamConnection::attach(PoolCall& call) {
+void UpstreamConnection::attach(PoolCall& call) {
   call_ = &call;
   call.connection = this;
   if (state_ == State::kIdle) {
@@ -84,16 +82,7 @@ bool UpstreamConnection::attach(PoolCall& call) {
   stream_.forget_sent();
   stream_.start_reading();
   stream_.write(pool_->writer_.request(call.head, call.target.host));
-  if (!call.request_sent) return true;  // the head leaves with the body, at the turn's end at last
-  stream_.flush();
-  if (stream_.broken() && !stream_.sent_any()) {
-    call_ = nullptr;
-    call.connection = nullptr;
-    close();
-    return false;
-  }
-  start_response_timer();
-  return true;
+  if (call.request_sent) start_response_timer();
 }
 
 void UpstreamConnection::close(bool reset) {
@@ -116,6 +105,7 @@ void UpstreamConnection::close(bool reset) {
 
 void UpstreamConnection::tunnel_over(bool reset) {
   tunnel_ = nullptr;
+  if (!reset) stream_.flush();
   close(reset);
 }
 

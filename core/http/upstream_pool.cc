@@ -79,7 +79,6 @@ void PoolCall::finish_body() {
   }
   if (connection == nullptr) return;
   if (head.framing == Framing::kChunked) connection->stream().write("0\r\n\r\n");
-  connection->stream().flush();
   if (head.framing == Framing::kLength && body_left > 0) {
     pool.fail_later(*this, UpstreamFailure::kBroken, "the request's body ended early");
     return;
@@ -191,9 +190,9 @@ UpstreamCall* Pool::start(const UpstreamTarget& target, const RequestHead& head,
 
 void Pool::assign(PoolCall& call) {
   PoolEndpoint& endpoint = *call.endpoint;
-  while (UpstreamConnection* idle = endpoint.idle) {
+  if (UpstreamConnection* idle = endpoint.idle) {
     unlink_idle(*idle);
-    if (!idle->attach(call)) continue;
+    idle->attach(call);
     metrics_.upstream_reused.add();
     if (call.wants_writable) defer(call);
     return;

@@ -94,7 +94,7 @@ class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
   // The first address to try is `first`; `tried` counts those that failed.
   void connect(PoolEndpoint& endpoint, PoolCall& call, std::uint32_t tried);
   // Sends the head. False: the connection was dead already and nothing was sent; it closes itself.
-  bool attach(PoolCall& call);
+  void attach(PoolCall& call);
   void close(bool reset = false);
   void orphan() { pool_ = nullptr; }
   void pump(std::string_view input);

@@ -24,7 +24,7 @@ constexpr std::uint64_t kFreshClockBelowMs = 1000;
 
 }  // namespace
 
-LoopImpl::LoopImpl(Loop& loop)
+LoopImpl::LoopImpl()
     : wheel(
           uv_hrtime() / 1000000 / TimerWheel::kTickMs,
           [](void* user) { static_cast<LoopImpl*>(user)->arm_timer(); }, this),
@@ -42,12 +42,10 @@ LoopImpl::LoopImpl(Loop& loop)
                    [](uv_prepare_t* handle) { impl_of(as_handle(*handle)).run_hooks(); });
   uv_check_start(&after_poll, [](uv_check_t* handle) { impl_of(as_handle(*handle)).run_hooks(); });
   refresh_clock();
-  stream_hook.emplace(
-      loop, [](void* user) { Stream::end_of_turn(*static_cast<LoopImpl*>(user)); }, this);
 }
 
 LoopImpl::~LoopImpl() {
-  stream_hook.reset();
+  Stream::end_of_turn(*this);
   for (uv_handle_t* handle : {as_handle(wake_up), as_handle(before_poll), as_handle(after_poll),
                               as_handle(hooks_wait), as_handle(timer)}) {
     uv_close(handle, nullptr);
@@ -79,6 +77,7 @@ void LoopImpl::run_hooks() {
     unlink(hook);
     hook.run_(hook.user_);
   }
+  Stream::end_of_turn(*this);
   // A hook armed by a hook belongs to the next turn, which must not wait for an event.
   if (first_hook != nullptr) {
     uv_idle_start(&hooks_wait, [](uv_idle_t*) {});
@@ -120,7 +119,7 @@ void LoopImpl::arm_timer() {
 Loop::Loop() {
   // A peer that is gone is an error of the write, never a signal.
   std::signal(SIGPIPE, SIG_IGN);
-  impl_ = std::make_unique<LoopImpl>(*this);
+  impl_ = std::make_unique<LoopImpl>();
 }
 
 Loop::~Loop() = default;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // libuv's part of a Loop, and what all streams of a loop share: ONE read buffer (a read is consumed
-// before the next one), ONE write buffer (Stream::write), and the list of streams whose failure was
-// found by a write and must be told later.
+// before the next one), ONE write buffer (Stream::write), and the list of streams whose owners must
+// hear at the turn's end what a call of theirs found.
 #pragma once
 
 #include <uv.h>
@@ -10,7 +10,6 @@
 #include <atomic>
 #include <functional>
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <vector>
 
@@ -25,7 +24,7 @@ struct LoopImpl {
   static constexpr std::size_t kReadBytes = 64 * 1024;
   static constexpr std::size_t kWriteBytes = 64 * 1024;
 
-  explicit LoopImpl(Loop& loop);
+  LoopImpl();
   ~LoopImpl();
 
   void run_posts();
@@ -60,10 +59,13 @@ struct LoopImpl {
 
   std::unique_ptr<char[]> read_buffer;
   std::unique_ptr<char[]> write_buffer;
-  Stream* writer = nullptr;  // whose bytes are in write_buffer
   std::size_t write_used = 0;
-  std::vector<Stream*> failed_streams;
-  std::optional<TurnHook> stream_hook;
+  struct Gathered {  // bytes of one stream, up to where the next one's begin
+    Stream* stream;  // null: sent already
+    std::uint32_t begin;
+  };
+  std::vector<Gathered> gathered;
+  std::vector<Stream*> told_later;
 };
 
 }  // namespace gw::net

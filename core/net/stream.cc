@@ -3,13 +3,16 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/uio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "base/check.h"
 #include "net/loop_impl.h"
@@ -18,8 +21,10 @@ namespace gw::net {
 
 namespace {
 
-constexpr std::size_t kGatherBytes = 32 * 1024;  // more goes to the socket without a copy
-constexpr int kChunksPerWrite = 4;               // libuv allocates nothing for so many buffers
+// A message that would need more room than this is sent at once, without a copy.
+constexpr std::size_t kGatherBytes = 32 * 1024;
+constexpr int kChunksPerWrite = 16;
+constexpr int kReadsPerEvent = 4;  // of a peer that always has more
 
 struct Chunk {
   Chunk* next;
@@ -29,59 +34,35 @@ struct Chunk {
 };
 constexpr std::size_t kChunkRoom = base::ChunkPool::kChunkBytes - sizeof(Chunk);
 
+uv_poll_t* as_poll(unsigned char* handle) {
+  return reinterpret_cast<uv_poll_t*>(handle);
+}
+
+bool try_again(int error) {
+  return error == EAGAIN || error == EINTR || error == ENOBUFS;
+}
+
 }  // namespace
 
 struct Stream::Queue {
-  uv_write_t request;
   Chunk* first = nullptr;
   Chunk* last = nullptr;
-  Chunk* last_in_flight = nullptr;
   std::size_t bytes = 0;
-};
-
-struct Stream::Connecting {
-  uv_connect_t request;
-  Stream* stream;
 };
 
 struct StreamCallbacks {
   static Stream& self(void* handle) {
-    return *static_cast<Stream*>(static_cast<uv_handle_t*>(handle)->data);
+    return *reinterpret_cast<Stream*>(static_cast<char*>(handle) - offsetof(Stream, handle_));
   }
-  static void allocate(uv_handle_t* handle, std::size_t, uv_buf_t* out) {
-    auto& impl = *static_cast<LoopImpl*>(handle->loop->data);
-    *out = uv_buf_init(impl.read_buffer.get(), LoopImpl::kReadBytes);
-  }
-  static void read(uv_stream_t* handle, ssize_t size, const uv_buf_t* buffer) {
-    if (size == 0) return;
+  static void polled(uv_poll_t* handle, int status, int events) {
     Stream& stream = self(handle);
-    static_cast<LoopImpl*>(handle->loop->data)->refresh_clock();
-    if (size > 0) {
-      stream.events_->on_data(buffer->base, static_cast<std::size_t>(size));
-      return;
-    }
-    stream.reading_ = false;
-    if (size == UV_EOF) {
-      stream.events_->on_end();
-      return;
-    }
-    uv_read_stop(handle);
-    if (stream.broken_) return;
-    stream.broken_ = true;
-    stream.events_->on_broken();
-  }
-  static void written(uv_write_t* request, int status) {
-    static_cast<LoopImpl*>(request->handle->loop->data)->refresh_clock();
-    self(request->handle).queue_written(status);
-  }
-  static void connected(uv_connect_t* request, int status) {
-    auto* connecting = reinterpret_cast<Stream::Connecting*>(request);
-    Stream& stream = *connecting->stream;
-    delete connecting;
-    if (stream.state_ != Stream::State::kConnecting) return;
-    if (status == 0) stream.state_ = Stream::State::kOpen;
     stream.loop_->impl().refresh_clock();
-    stream.events_->on_connected(status);
+    if (status !=
+        0) {  // the socket has an error, which the next call will tell; libuv watches no more
+      stream.watched_ = 0;
+      events = UV_READABLE | UV_WRITABLE;
+    }
+    stream.ready(events);
   }
   static void closed(uv_handle_t* handle) {
     Stream& stream = self(handle);
@@ -91,139 +72,220 @@ struct StreamCallbacks {
   }
 };
 
-namespace {
-uv_stream_t* as_stream(unsigned char* handle) {
-  return reinterpret_cast<uv_stream_t*>(handle);
-}
-uv_handle_t* as_handle(unsigned char* handle) {
-  return reinterpret_cast<uv_handle_t*>(handle);
-}
-uv_tcp_t* as_tcp(unsigned char* handle) {
-  return reinterpret_cast<uv_tcp_t*>(handle);
-}
-uv_pipe_t* as_pipe(unsigned char* handle) {
-  return reinterpret_cast<uv_pipe_t*>(handle);
-}
+static_assert(sizeof(uv_poll_t) <= 160 && alignof(uv_poll_t) <= 8);
 
-int socket_of(unsigned char* handle) {
-  uv_os_fd_t fd = -1;
-  return uv_fileno(as_handle(handle), &fd) == 0 ? fd : -1;
-}
-}  // namespace
+// ---- Opening
 
-static_assert(sizeof(uv_tcp_t) <= 264 && sizeof(uv_pipe_t) <= 264 && alignof(uv_pipe_t) <= 8);
-
-void Stream::begin(Loop& loop, bool unix_socket, StreamEvents& events) {
+void Stream::begin(Loop& loop, StreamEvents& events) {
   GW_CHECK(state_ == State::kNone);
   loop_ = &loop;
   events_ = &events;
-  broken_ = above_high_water_ = end_output_ = fin_sent_ = took_some_ = reading_ = false;
+  broken_ = above_high_water_ = end_output_ = fin_sent_ = took_some_ = sent_any_ = reading_ = false;
+  fd_ = -1;
   connect_error_ = 0;
-  if (unix_socket) {
-    uv_pipe_init(&loop.impl().uv, as_pipe(handle_), 0);
-  } else {
-    uv_tcp_init(&loop.impl().uv, as_tcp(handle_));
-  }
-  as_handle(handle_)->data = this;
+  watched_ = 0;
 }
 
-void Stream::adopt(Loop& loop, int fd, bool unix_socket, StreamEvents& events) {
-  begin(loop, unix_socket, events);
-  state_ = State::kOpen;
-  const int error =
-      unix_socket ? uv_pipe_open(as_pipe(handle_), fd) : uv_tcp_open(as_tcp(handle_), fd);
-  if (error != 0) {
-    ::close(fd);
-    fail();
+void Stream::watch(int fd) {
+  const int error = fd < 0 ? -errno : uv_poll_init(&loop_->impl().uv, as_poll(handle_), fd);
+  if (error == 0) {
+    fd_ = fd;
+    return;
   }
+  if (fd >= 0) ::close(fd);
+  connect_error_ = error;
+}
+
+void Stream::adopt(Loop& loop, int fd, StreamEvents& events) {
+  begin(loop, events);
+  state_ = State::kOpen;
+  watch(fd);
+  if (fd_ < 0) fail();
 }
 
 void Stream::connect(Loop& loop, const Address& address, StreamEvents& events) {
-  begin(loop, false, events);
-  state_ = State::kConnecting;
+  begin(loop, events);
   sockaddr_storage target{};
-  auto* connecting = new Connecting{{}, this};
-  int error = UV_EINVAL;
-  if (address.to_socket(target) != 0) {
-    error = uv_tcp_connect(&connecting->request, as_tcp(handle_),
-                           reinterpret_cast<const sockaddr*>(&target), StreamCallbacks::connected);
-  }
-  if (error != 0) {
-    delete connecting;
-    connect_error_ = error;
-    fail();
-    return;
-  }
-  uv_tcp_nodelay(as_tcp(handle_), 1);
+  const socklen_t size = address.to_socket(target);
+  const int fd = ::socket(target.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  if (fd >= 0) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  connect_to(fd, &target, size);
 }
 
 void Stream::connect_unix(Loop& loop, const char* path, StreamEvents& events) {
-  begin(loop, true, events);
+  begin(loop, events);
+  sockaddr_un target{};
+  target.sun_family = AF_UNIX;
+  const std::size_t length = std::strlen(path);
+  if (length >= sizeof target.sun_path) {
+    state_ = State::kConnecting;
+    connect_error_ = -ENAMETOOLONG;
+    return tell_later();
+  }
+  std::memcpy(target.sun_path, path, length + 1);
+  connect_to(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), &target,
+             static_cast<std::uint32_t>(offsetof(sockaddr_un, sun_path) + length + 1));
+}
+
+// The owner hears the outcome at the turn's end, when the system knows it at once.
+void Stream::connect_to(int fd, const void* address, std::uint32_t size) {
   state_ = State::kConnecting;
-  auto* connecting = new Connecting{{}, this};
-  uv_pipe_connect(&connecting->request, as_pipe(handle_), path, StreamCallbacks::connected);
+  watch(fd);
+  if (fd_ >= 0 && ::connect(fd_, static_cast<const sockaddr*>(address), size) != 0) {
+    if (errno == EINPROGRESS) return want(UV_WRITABLE);
+    connect_error_ = -errno;
+  }
+  tell_later();
+}
+
+void Stream::connect_over(int error) {
+  if (error == 0) state_ = State::kOpen;
+  events_->on_connected(error);
+}
+
+// ---- Readiness
+
+// Watches for these too. What is watched for in vain is left when it has happened (ready), so that
+// reading that rests for a moment costs nothing.
+void Stream::want(int events) {
+  if ((watched_ & events) == events) return;
+  watched_ = static_cast<std::uint8_t>(watched_ | events);
+  if (uv_poll_start(as_poll(handle_), watched_, StreamCallbacks::polled) != 0) fail();
+}
+
+void Stream::ready(int events) {
+  if (state_ == State::kConnecting) {
+    if (in_told_list_) return;
+    int error = 0;
+    socklen_t size = sizeof error;
+    getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
+    connect_over(-error);
+  } else {
+    if ((events & UV_READABLE) != 0 && reading_) read_ready();
+    if ((events & UV_WRITABLE) != 0 && state_ == State::kOpen && queue_ != nullptr) write_queue();
+  }
+  if (state_ != State::kOpen) return;
+  const int wanted = (reading_ ? UV_READABLE : 0) | (queue_ != nullptr ? UV_WRITABLE : 0);
+  const int in_vain = watched_ & events & ~wanted;
+  if (in_vain != 0) {
+    watched_ = static_cast<std::uint8_t>(watched_ & ~in_vain);
+    if (watched_ == 0) {
+      uv_poll_stop(as_poll(handle_));
+    } else if (uv_poll_start(as_poll(handle_), watched_, StreamCallbacks::polled) != 0) {
+      fail();
+    }
+  }
+  if (!broken_ && wanted != 0) want(wanted);
 }
 
 void Stream::start_reading() {
   if (reading_ || state_ != State::kOpen || broken_) return;
-  reading_ =
-      uv_read_start(as_stream(handle_), StreamCallbacks::allocate, StreamCallbacks::read) == 0;
+  reading_ = true;
+  want(UV_READABLE);
 }
 
 void Stream::stop_reading() {
-  if (!reading_) return;
   reading_ = false;
-  if (state_ == State::kOpen) uv_read_stop(as_stream(handle_));
 }
+
+// ---- Reading
+
+void Stream::read_ready() {
+  char* buffer = loop_->impl().read_buffer.get();
+  for (int i = 0; i < kReadsPerEvent && reading_; ++i) {
+    const ssize_t size = ::recv(fd_, buffer, LoopImpl::kReadBytes, MSG_DONTWAIT);
+    if (size > 0) {
+      events_->on_data(buffer, static_cast<std::size_t>(size));
+      if (static_cast<std::size_t>(size) < LoopImpl::kReadBytes) return;
+      continue;
+    }
+    if (size < 0 && try_again(errno)) return;
+    reading_ = false;
+    if (size == 0) return events_->on_end();
+    if (broken_) return;
+    broken_ = true;
+    return events_->on_broken();
+  }
+}
+
+// ---- Writing
 
 std::size_t Stream::queued() const {
   return queue_ == nullptr ? 0 : queue_->bytes;
 }
 
-std::size_t Stream::gathered() const {
-  return loop_ != nullptr && loop_->impl().writer == this ? loop_->impl().write_used : 0;
-}
-
 bool Stream::took_some() {
-  const bool took = took_some_;
-  took_some_ = false;
-  return took;
+  return std::exchange(took_some_, false);
 }
 
 bool Stream::write(std::string_view data) {
   if (state_ != State::kOpen || broken_) return true;  // on_broken follows or was heard
-  LoopImpl& impl = loop_->impl();
-  if (queued() > 0) {
+  if (queue_ != nullptr) {
     enqueue(data);
+  } else if (gathered_ + data.size() <= kGatherBytes) {
+    gather(data);
   } else {
-    if (impl.writer != this) {
-      if (impl.writer != nullptr) impl.writer->flush();
-      impl.writer = this;
-      impl.write_used = 0;
-      impl.stream_hook->arm();
-    }
-    if (impl.write_used + data.size() <= kGatherBytes) {
-      std::memcpy(impl.write_buffer.get() + impl.write_used, data.data(), data.size());
-      impl.write_used += data.size();
-    } else {
-      send_now(data);
-    }
+    send_now(take_gathered(), data);
   }
   if (queued() <= kHighWater) return true;
   above_high_water_ = true;
   return false;
 }
 
+// Into the loop's buffer: behind what this stream wrote last, or as a new entry.
+void Stream::gather(std::string_view data) {
+  LoopImpl& impl = loop_->impl();
+  const bool behind = gathered_ > 0 && gathered_index_ + 1 == impl.gathered.size();
+  if (gathered_ > 0 && !behind) flush();
+  if (impl.write_used + data.size() > LoopImpl::kWriteBytes) send_all(impl);
+  if (queue_ != nullptr) return enqueue(data);
+  if (broken_) return;
+  if (gathered_ == 0) {
+    gathered_index_ = static_cast<std::uint32_t>(impl.gathered.size());
+    impl.gathered.push_back({this, static_cast<std::uint32_t>(impl.write_used)});
+  }
+  std::memcpy(impl.write_buffer.get() + impl.write_used, data.data(), data.size());
+  impl.write_used += data.size();
+  gathered_ += static_cast<std::uint32_t>(data.size());
+}
+
+// The bytes stay where they are until another stream gathers.
+std::string_view Stream::take_gathered() {
+  if (gathered_ == 0) return {};
+  LoopImpl& impl = loop_->impl();
+  LoopImpl::Gathered& entry = impl.gathered[gathered_index_];
+  entry.stream = nullptr;
+  const std::string_view bytes(impl.write_buffer.get() + entry.begin, std::exchange(gathered_, 0));
+  if (gathered_index_ + 1 == impl.gathered.size()) {
+    impl.gathered.pop_back();
+    impl.write_used = entry.begin;
+  }
+  return bytes;
+}
+
 void Stream::flush() {
-  if (gathered() > 0) send_now({});
+  if (gathered_ > 0) send_now(take_gathered(), {});
+}
+
+void Stream::send_all(LoopImpl& impl) {
+  for (std::size_t i = 0; i < impl.gathered.size(); ++i) {
+    if (Stream* stream = impl.gathered[i].stream) {
+      const std::string_view bytes(impl.write_buffer.get() + impl.gathered[i].begin,
+                                   std::exchange(stream->gathered_, 0));
+      stream->send_now(bytes, {});
+    }
+  }
+  impl.gathered.clear();
+  impl.write_used = 0;
 }
 
 namespace {
 
-// Not uv_try_write: a socket's own calls cost less than those of files.
 ssize_t send_both(int socket, std::string_view first, std::string_view second) {
   constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
   if (second.empty()) return ::send(socket, first.data(), first.size(), kFlags);
+  if (first.empty()) return ::send(socket, second.data(), second.size(), kFlags);
   iovec parts[] = {{const_cast<char*>(first.data()), first.size()},
                    {const_cast<char*>(second.data()), second.size()}};
   msghdr message{};
@@ -234,35 +296,28 @@ ssize_t send_both(int socket, std::string_view first, std::string_view second) {
 
 }  // namespace
 
-// Sends what was gathered and `more`, in one system call; the queue is empty.
-void Stream::send_now(std::string_view more) {
-  LoopImpl& impl = loop_->impl();
-  std::string_view gathered_bytes(impl.write_buffer.get(), impl.write_used);
-  impl.writer = nullptr;
-  impl.write_used = 0;
-  const ssize_t sent = send_both(socket_of(handle_), gathered_bytes, more);
-  if (sent < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS) {
-    fail();
-    return;
-  }
+// In one system call; the queue is empty.
+void Stream::send_now(std::string_view gathered, std::string_view more) {
+  const ssize_t sent = send_both(fd_, gathered, more);
+  if (sent < 0 && !try_again(errno)) return fail();
   const std::size_t done = sent < 0 ? 0 : static_cast<std::size_t>(sent);
   sent_any_ = true;  // what waits in the queue counts: who knows how far it got when it fails
-  if (done == gathered_bytes.size() + more.size()) {
+  if (done == gathered.size() + more.size()) {
     if (end_output_) send_fin();
     return;
   }
-  const std::size_t from_gathered = std::min(done, gathered_bytes.size());
-  enqueue(gathered_bytes.substr(from_gathered));
+  const std::size_t from_gathered = std::min(done, gathered.size());
+  enqueue(gathered.substr(from_gathered));
   enqueue(more.substr(done - from_gathered));
 }
 
 void Stream::enqueue(std::string_view data) {
-  if (broken_) return;
-  if (queue_ == nullptr) queue_ = new Queue;
-  const bool idle = queue_->bytes == 0;
+  if (broken_ || data.empty()) return;
+  const bool first = queue_ == nullptr;
+  if (first) queue_ = new Queue;
   while (!data.empty()) {
     Chunk* chunk = queue_->last;
-    if (chunk == nullptr || chunk == queue_->last_in_flight || chunk->end == kChunkRoom) {
+    if (chunk == nullptr || chunk->end == kChunkRoom) {
       void* memory = loop_->chunks().take();
       GW_CHECK(memory != nullptr);
       chunk = new (memory) Chunk{nullptr, 0, 0};
@@ -275,54 +330,49 @@ void Stream::enqueue(std::string_view data) {
     queue_->bytes += part;
     data.remove_prefix(part);
   }
-  if (!idle || queue_->bytes == 0) return;
+  if (!first) return;
   took_some_ = false;
-  write_queue();
+  want(UV_WRITABLE);
   events_->on_queued();
 }
 
+// The socket has room.
 void Stream::write_queue() {
-  uv_buf_t buffers[kChunksPerWrite];
-  unsigned count = 0;
-  Chunk* last = nullptr;
-  for (Chunk* chunk = queue_->first; chunk != nullptr && count < kChunksPerWrite;
+  iovec parts[kChunksPerWrite];
+  msghdr message{};
+  message.msg_iov = parts;
+  for (Chunk* chunk = queue_->first; chunk != nullptr && message.msg_iovlen < kChunksPerWrite;
        chunk = chunk->next) {
-    buffers[count++] = uv_buf_init(chunk->bytes() + chunk->begin, chunk->end - chunk->begin);
-    last = chunk;
+    parts[message.msg_iovlen++] = {chunk->bytes() + chunk->begin, chunk->end - chunk->begin};
   }
-  queue_->last_in_flight = last;
-  if (uv_write(&queue_->request, as_stream(handle_), buffers, count, StreamCallbacks::written) !=
-      0) {
-    queue_->last_in_flight = nullptr;
-    fail();
-  }
-}
-
-void Stream::queue_written(int status) {
-  if (state_ != State::kOpen) return;  // cancelled by close(), whose callback frees the queue
-  if (status != 0) {
-    fail();
+  const ssize_t sent = ::sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent < 0) {
+    if (!try_again(errno)) fail();
     return;
   }
-  took_some_ = true;
-  for (bool last = false; !last;) {
-    Chunk* chunk = queue_->first;
-    last = chunk == queue_->last_in_flight;
-    queue_->bytes -= chunk->end - chunk->begin;
-    queue_->first = chunk->next;
-    loop_->chunks().give(chunk);
-  }
-  queue_->last_in_flight = nullptr;
+  took_some_ = took_some_ || sent > 0;
+  give_back(static_cast<std::size_t>(sent));
   if (queue_->first == nullptr) {
-    delete queue_;
-    queue_ = nullptr;
+    free_queue();
     if (end_output_) send_fin();
-  } else {
-    write_queue();
   }
   if (above_high_water_ && queued() < kLowWater) {
     above_high_water_ = false;
     events_->on_drained();
+  }
+}
+
+void Stream::give_back(std::size_t sent) {
+  queue_->bytes -= sent;
+  while (sent > 0) {
+    Chunk* chunk = queue_->first;
+    const std::size_t part = std::min<std::size_t>(sent, chunk->end - chunk->begin);
+    chunk->begin += static_cast<std::uint32_t>(part);
+    sent -= part;
+    if (chunk->begin < chunk->end) return;
+    queue_->first = chunk->next;
+    if (queue_->first == nullptr) queue_->last = nullptr;
+    loop_->chunks().give(chunk);
   }
 }
 
@@ -337,63 +387,71 @@ void Stream::free_queue() {
   queue_ = nullptr;
 }
 
+// ---- The end of a turn
+
+void Stream::tell_later() {
+  if (in_told_list_) return;
+  in_told_list_ = true;
+  loop_->impl().told_later.push_back(this);
+}
+
 // The owner hears it at the end of the turn, not inside the call that found it.
 void Stream::fail() {
   broken_ = true;
-  if (in_failed_list_) return;
-  in_failed_list_ = true;
-  LoopImpl& impl = loop_->impl();
-  impl.failed_streams.push_back(this);
-  impl.stream_hook->arm();
+  tell_later();
 }
 
 void Stream::end_of_turn(LoopImpl& impl) {
-  if (impl.writer != nullptr) impl.writer->flush();
-  while (!impl.failed_streams.empty()) {
-    Stream& stream = *impl.failed_streams.back();
-    impl.failed_streams.pop_back();
-    stream.in_failed_list_ = false;
+  send_all(impl);
+  while (!impl.told_later.empty()) {
+    Stream& stream = *impl.told_later.back();
+    impl.told_later.pop_back();
+    stream.in_told_list_ = false;
     if (stream.state_ == State::kConnecting) {
-      stream.events_->on_connected(stream.connect_error_);
+      stream.connect_over(stream.connect_error_);
     } else if (stream.state_ == State::kOpen) {
       stream.stop_reading();
       stream.events_->on_broken();
+    } else if (stream.state_ == State::kClosing) {  // it never had a socket
+      stream.state_ = State::kNone;
+      stream.events_->on_closed();
     }
   }
 }
+
+// ---- Closing
 
 void Stream::end_output() {
   if (state_ != State::kOpen || broken_ || end_output_) return;
   end_output_ = true;
   flush();
-  if (queued() == 0) send_fin();
+  if (queue_ == nullptr) send_fin();
 }
 
 void Stream::send_fin() {
   if (fin_sent_ || broken_) return;
   fin_sent_ = true;
-  ::shutdown(socket_of(handle_), SHUT_WR);
+  ::shutdown(fd_, SHUT_WR);
 }
 
 void Stream::close(bool reset) {
   if (!open()) return;
+  take_gathered();
   LoopImpl& impl = loop_->impl();
-  if (impl.writer == this) {
-    impl.writer = nullptr;
-    impl.write_used = 0;
-  }
-  if (in_failed_list_) {
-    std::erase(impl.failed_streams, this);
-    in_failed_list_ = false;
-  }
-  const int fd = reset ? socket_of(handle_) : -1;
-  if (fd >= 0) {
-    const linger at_once{1, 0};
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  if (in_told_list_) {
+    std::erase(impl.told_later, this);
+    in_told_list_ = false;
   }
   reading_ = false;
   state_ = State::kClosing;
-  uv_close(as_handle(handle_), StreamCallbacks::closed);
+  if (fd_ < 0) return tell_later();
+  if (reset) {
+    const linger at_once{1, 0};
+    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  }
+  uv_close(reinterpret_cast<uv_handle_t*>(handle_), StreamCallbacks::closed);
+  ::close(fd_);
+  fd_ = -1;
 }
 
 }  // namespace gw::net

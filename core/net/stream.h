@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Stream: a connected TCP or Unix socket on a loop, made to cost little. Reads go into the loop's
-// one read buffer. Writes gather in the loop's one write buffer and leave in one system call: at
-// flush(), at the end of the turn, when another stream writes, or when much has gathered. What the
-// socket does not take waits in the stream's own queue, in chunks of the loop's pool.
+// one read buffer. Writes gather in the loop's one write buffer, and what one stream wrote leaves in
+// one system call: at the end of the turn, at flush(), or when much has gathered. That all streams
+// write at the turn's end wakes a peer once for many messages (docs/decisions/0008-sockets.md). What
+// the socket does not take waits in the stream's own queue, in chunks of the loop's pool.
+//
+// libuv tells only that a socket is ready; its own streams would cost 90 bytes a connection more,
+// and a dearer system call for each read.
 //
 // It is embedded in its owner's object, which must live until on_closed. No member function calls
 // the owner back.
@@ -45,8 +49,9 @@ class Stream {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  // Takes over a connected socket; on_broken follows when the system does not let us.
-  void adopt(Loop& loop, int fd, bool unix_socket, StreamEvents& events);
+  // Takes over a connected socket that does not block; on_broken follows when the system does not
+  // let us.
+  void adopt(Loop& loop, int fd, StreamEvents& events);
   // on_connected follows.
   void connect(Loop& loop, const Address& address, StreamEvents& events);
   void connect_unix(Loop& loop, const char* path, StreamEvents& events);
@@ -59,7 +64,7 @@ class Stream {
   bool write(std::string_view data);
   void flush();
   // Bytes that the socket has not taken yet.
-  std::size_t unsent() const { return queued() + gathered(); }
+  std::size_t unsent() const { return queued() + gathered_; }
   bool blocked() const { return queued() > 0; }
   // on_drained will follow; call it while blocked().
   void tell_when_drained() { above_high_water_ = true; }
@@ -72,7 +77,8 @@ class Stream {
 
   // Sends FIN after what was written.
   void end_output();
-  // Drops what is unsent. `reset`: the peer is to see an error, not an end. on_closed follows.
+  // Drops what is unsent (flush() first what the peer shall have). `reset`: the peer is to see an
+  // error, not an end. on_closed follows.
   void close(bool reset = false);
   bool open() const { return state_ == State::kOpen || state_ == State::kConnecting; }
   Loop& loop() const { return *loop_; }
@@ -82,30 +88,42 @@ class Stream {
  private:
   friend struct StreamCallbacks;
   struct Queue;
-  struct Connecting;
   enum class State : std::uint8_t { kNone, kConnecting, kOpen, kClosing };
 
   std::size_t queued() const;
-  std::size_t gathered() const;
-  void begin(Loop& loop, bool unix_socket, StreamEvents& events);
-  void send_now(std::string_view more);
+  void begin(Loop& loop, StreamEvents& events);
+  void watch(int fd);
+  void connect_to(int fd, const void* address, std::uint32_t size);
+  void connect_over(int error);
+  void want(int events);
+  void ready(int events);
+  void read_ready();
+  void gather(std::string_view data);
+  std::string_view take_gathered();
+  static void send_all(LoopImpl& impl);
+  void send_now(std::string_view gathered, std::string_view more);
   void enqueue(std::string_view data);
   void write_queue();
-  void queue_written(int status);
+  void give_back(std::size_t sent);
+  void tell_later();
   void fail();
   void send_fin();
   void free_queue();
 
-  // A uv_tcp_t or uv_pipe_t (checked in stream.cc).
-  alignas(8) unsigned char handle_[264];
+  // A uv_poll_t (checked in stream.cc); libuv's own part of it that each event touches is its end.
+  alignas(8) unsigned char handle_[160];
   Loop* loop_ = nullptr;
   StreamEvents* events_ = nullptr;
   Queue* queue_ = nullptr;
+  int fd_ = -1;
   int connect_error_ = 0;
+  std::uint32_t gathered_ = 0;        // bytes in the loop's write buffer
+  std::uint32_t gathered_index_ = 0;  // of their entry there
+  std::uint8_t watched_ = 0;          // events that libuv watches for
   State state_ = State::kNone;
   bool reading_ = false;
   bool broken_ = false;
-  bool in_failed_list_ = false;
+  bool in_told_list_ = false;
   bool above_high_water_ = false;
   bool end_output_ = false;
   bool fin_sent_ = false;

@@ -149,14 +149,17 @@ class Requests(Case):
                b"0\r\nbad name: x\r\n\r\n": 400, b"0\r\nX: " + b"a" * 9000 + b"\r\n\r\n": 400}
         for data, status in bad.items():
             with self.subTest(data[:20]):
-                client = self.client(post + data)
-                service = self.service()
-                service.head()
-                head, _ = client.answer()
-                self.assertEqual(head.status, status)
-                self.assertEqual(head.get("Connection"), "close")
-                service.rest()
-                self.assertIsNotNone(service.ended)
+                for at_once in (False, True):
+                    client = self.client(post + (data if at_once else b""))
+                    service = self.service()
+                    if not at_once:
+                        service.head()
+                        client.send(data)
+                    head, _ = client.answer()
+                    self.assertEqual(head.status, status)
+                    self.assertEqual(head.get("Connection"), "close")
+                    self.assertNotIn(b"0\r\n\r\n", service.rest())
+                    self.assertIsNotNone(service.ended)
 
     def test_expect_100_continue(self):
         post = b"POST /x HTTP/1.1\r\nHost: shop\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
