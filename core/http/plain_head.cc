@@ -5,6 +5,9 @@
 // letters, digits and '-', values of printable ASCII, at most one field that frames a body. All else
 // is llhttp's, errors among it: the short cut never refuses. tests/fuzz holds both to one result.
 #include <llhttp.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include <array>
 #include <bit>
@@ -41,6 +44,16 @@ bool is_plain(char c) {
 
 // The first byte that is not printable ASCII or a space, or `end`.
 const char* skip_plain(const char* at, const char* end) {
+#ifdef __SSE2__
+  for (; end - at >= 16; at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    // From 0x80 on they are negative.
+    const __m128i odd = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
+                                     _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+    const auto found = static_cast<unsigned>(_mm_movemask_epi8(odd));
+    if (found != 0) return at + std::countr_zero(found);
+  }
+#endif
   constexpr std::uint64_t kOnes = ~std::uint64_t{0} / 255;
   for (; end - at >= 8; at += 8) {
     std::uint64_t word;

@@ -20,7 +20,7 @@ constexpr std::size_t kMostHeldBytes = 16 * 1024;      // read but not used yet,
 
 }  // namespace
 
-static_assert(sizeof(ServerConnection) <= 488, "an idle connection must stay small");
+static_assert(sizeof(ServerConnection) <= 400, "an idle connection must stay small");
 
 ServerConnection::ServerConnection(ServerConnections& owner, int fd, const net::Address& peer,
                                    std::uint16_t port, std::shared_ptr<const ListenerInfo> listener,

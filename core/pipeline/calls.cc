@@ -66,8 +66,7 @@ Verdict Exchange::misuse(PartUse* use, std::string_view kind, const std::string&
   return Verdict::kMisuse;
 }
 
-bool Exchange::live(const char* call) {
-  if (transaction_ != nullptr) return true;
+bool Exchange::over(const char* call) {
   auto* use = const_cast<PartUse*>(dispatcher_.running());  // its worker's thread: here
   dispatcher_.misused(use, kMisuseExchange,
                       std::string("calls ") + call + " on an exchange that is over");
