@@ -199,7 +199,13 @@ Target parse_target(std::string_view raw, std::string_view method, base::Arena& 
     target.problem = query_problem(target.query);
     if (target.problem != nullptr) return target;
   }
-  if (path.empty() && target.absolute_form) path = "/";
+  if (path.empty() && target.absolute_form) {
+    if (method == "OPTIONS" && !target.has_query) {  // RFC 9112 3.2.4
+      target.path = "*";
+      return target;
+    }
+    path = "/";
+  }
   const CanonicalPath canonical = make_canonical_path(path, arena);
   target.path = canonical.path;
   target.problem = canonical.problem;

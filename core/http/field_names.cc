@@ -20,6 +20,8 @@ constexpr Name kNames[] = {
     {"via", Known::kOther},
     {"host", Known::kHost},
     {"date", Known::kDate},
+    // CGI's rules make the environment's HTTP_PROXY of it; nobody means anything else by it.
+    {"proxy", Known::kHopByHop},
     {"expect", Known::kExpect},
     {"trailer", Known::kHopByHop},
     {"upgrade", Known::kUpgrade},
@@ -52,6 +54,20 @@ constexpr std::array<std::uint8_t, kLongestName + 2> kFirstOfLength = [] {
   return first;
 }();
 constexpr std::string_view kForwardedPrefix = "x-forwarded-";
+
+bool is_of_proxies(Known known) {
+  switch (known) {
+    case Known::kXForwarded:
+    case Known::kXForwardedFor:
+    case Known::kXForwardedProto:
+    case Known::kXForwardedHost:
+    case Known::kXForwardedPort:
+    case Known::kXRealIp:
+      return true;
+    default:
+      return false;
+  }
+}
 
 }  // namespace
 
@@ -99,7 +115,9 @@ void ConnectionTokens::take(std::string_view value) {
 }
 
 void ConnectionTokens::strip(FieldList& fields) const {
-  for (std::uint32_t i = 0; i < count_; ++i) fields.remove(names_[i]);
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    if (!is_of_proxies(known_field(names_[i]))) fields.remove(names_[i]);
+  }
 }
 
 bool parse_length(std::string_view text, std::uint64_t& out) {

@@ -42,7 +42,8 @@ class ConnectionTokens {
   bool close() const { return close_; }
   bool keep_alive() const { return keep_alive_; }
   bool upgrade() const { return upgrade_; }
-  // Removes what was nominated.
+  // Removes what was nominated, but for what proxies say of their client: it is not for the client
+  // to take out.
   void strip(FieldList& fields) const;
 
  private:

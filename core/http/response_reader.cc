@@ -83,6 +83,11 @@ ResponseFacts read_response(const HeadParser& parsed, const char* text, bool to_
   out.status = parsed.status();
   out.reason = parsed.reason().in(text);
   Lines lines;
+  // llhttp skips empty lines. What is in front of a status line belongs to no answer of this call.
+  if (!parsed.plain() && !std::string_view(text, parsed.head_bytes()).starts_with("HTTP/")) {
+    facts.problem = "bytes before the status line";
+    return facts;
+  }
   if (parsed.major() != 1 || parsed.minor() > 1) {
     facts.problem = "a version that is not HTTP/1.0 or 1.1";
     return facts;

@@ -188,7 +188,11 @@ void ServerConnection::begin_request() {
 
 bool ServerConnection::feed_head(std::string_view& input) {
   ServerTransaction& t = *transaction_;
-  t.skip_empty_lines(input);
+  if (!t.skip_empty_lines(input)) {
+    input = {};
+    refuse(400, "a CR without LF before the request");
+    return true;
+  }
   if (input.empty()) return false;
   const ServerLimits& limits = settings().limits;
   const std::size_t before = t.text_.size;
@@ -378,6 +382,12 @@ void ServerConnection::timer_fired() {
     case Mode::kServing:
     case Mode::kDetached:
       return check_progress();
+    case Mode::kIdle:
+      // It still reads the answers before.
+      if (stream_.blocked() && stream_.took_some()) {
+        return start_timer(settings().limits.idle_timeout_ms);
+      }
+      return close();
     case Mode::kLingering:
       if (stream_.blocked() && stream_.took_some()) return start_timer(kLingerMs);
       return close();

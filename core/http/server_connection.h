@@ -71,7 +71,7 @@ class ServerTransaction final : public Transaction {
  private:
   friend class ServerConnection;
 
-  void skip_empty_lines(std::string_view& input);
+  [[nodiscard]] bool skip_empty_lines(std::string_view& input);
   HeadParser::Result parse_head(std::string_view input, const ServerLimits& limits);
   std::uint16_t size_refusal(bool whole, const ServerLimits& limits) const;
   bool body_too_large(std::uint64_t more) const;

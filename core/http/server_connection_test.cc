@@ -230,6 +230,26 @@ TEST(ServerConnection, Deadlines) {
   EXPECT_EQ("", silent.receive_all());
 }
 
+// Between two requests, but with answers under way.
+TEST(ServerConnection, WhoReadsItsAnswerIsNotIdle) {
+  ServerSettings settings;
+  settings.limits.idle_timeout_ms = 400;
+  const std::string body(20 << 20, 'x');  // more than the sockets' buffers hold
+  TestServer server([&](Transaction& transaction) { answer(transaction, 200, body); }, settings);
+  Socket client = server.connect();
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(client.receive_until("\r\n\r\n"));
+  client.received.erase(0, client.received.find("\r\n\r\n") + 4);
+  std::size_t seen = client.received.size();
+  while (seen < body.size()) {  // takes a few times as long
+    client.received.clear();
+    if (!client.receive_some()) break;
+    seen += client.received.size();
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_EQ(body.size(), seen);
+}
+
 TEST(ServerConnection, ConnectionLimits) {
   ServerSettings settings;
   settings.limits.max_connections = 2;

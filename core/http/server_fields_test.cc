@@ -27,7 +27,8 @@ TEST(ServerConnection, TakesOutWhatBelongsToOneConnection) {
   client.send(
       "GET / HTTP/1.1\r\nHost: shop.example\r\nConnection: close, X-Private\r\nX-Private: 1\r\n"
       "Keep-Alive: 5\r\nTE: trailers\r\nTrailer: X\r\nProxy-Authorization: x\r\nUpgrade: h2c\r\n"
-      "Proxy-Connection: close\r\nX_User_Id: evil\r\nX-Forwarded-For: 1.2.3.4\r\n"
+      "Proxy-Connection: close\r\nProxy: http://evil\r\nX_User_Id: evil\r\nX-Forwarded-For: "
+      "1.2.3.4\r\n"
       "X-Forwarded-Prefix: /x\r\nForwarded: for=1.2.3.4\r\nX-Real-IP: 1.2.3.4\r\n"
       "X-Request-Id: mine\r\nAccept: a\r\n\r\n");
   client.receive_all();
@@ -59,7 +60,8 @@ TEST(ServerConnection, BelievesTrustedProxies) {
       settings);
   Socket client = server.connect();
   client.send(
-      "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Forwarded-For: 9.9.9.9, 1.2.3.4\r\n"
+      "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 9.9.9.9, 1.2.3.4\r\n"
+      "Connection: close, X-Forwarded-For, x-forwarded-proto, X-Forwarded-Port, X-Real-IP\r\n"
       "X-Forwarded-For: 10.0.0.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Port: 8443\r\n"
       "X-Real-IP: 1.2.3.4\r\nX-Request-Id: mine-1\r\n\r\n");
   client.receive_all();
@@ -116,7 +118,8 @@ TEST(ServerConnection, ForwardedOfTrustedProxies) {
   for (const Case& row : table) {
     SCOPED_TRACE(row.fields);
     Socket client = server.connect();
-    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + std::string(row.fields) + "\r\n");
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + std::string(row.fields) +
+                "\r\n");
     client.receive_all();
     server.thread.run([&] {
       EXPECT_EQ(row.client, client_address);

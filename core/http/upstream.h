@@ -34,6 +34,7 @@ struct UpstreamTarget {
   std::uint32_t connect_timeout_ms = 5000;
   std::uint32_t response_timeout_ms = 60000;
   std::uint32_t idle_timeout_ms = 30000;
+  bool fresh_connection = false;  // none that has served before
 };
 
 // Values as GW_ATTEMPT_... in gateway/abi/router.h.
@@ -48,7 +49,9 @@ enum class UpstreamFailure : int {
 
 struct UpstreamFailureInfo {
   UpstreamFailure failure;
-  bool reused_connection;   // the connection had served before: it may simply have been stale
+  // The connection had served before and broke before any byte of this answer: it may simply have
+  // been closed meanwhile. Whoever repeats the request asks for a fresh one.
+  bool stale_connection;
   bool request_bytes_sent;  // anything of this request reached the socket
   bool head_received;       // the answer had begun: it can only be aborted
   std::string_view detail;  // for the log; dies with the call

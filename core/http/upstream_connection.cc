@@ -77,7 +77,7 @@ void UpstreamConnection::attach(PoolCall& call) {
   parser_.start(false, call.arena, pool_->limits_.max_fields);
   text_ = {};
   informational_ = 0;
-  in_body_ = false;
+  in_body_ = answer_begun_ = false;
   keep_alive_ = false;
   stream_.forget_sent();
   stream_.start_reading();
@@ -169,6 +169,7 @@ bool UpstreamConnection::step(std::string_view& input) {
 
 bool UpstreamConnection::read_head(std::string_view& input) {
   if (input.empty()) return false;
+  answer_begun_ = true;
   const std::size_t most = pool_->limits_.max_head_bytes;
   const std::size_t before = text_.size;
   HeadParser::Result result = HeadParser::Result::kBad;

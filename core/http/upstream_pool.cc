@@ -190,7 +190,12 @@ UpstreamCall* Pool::start(const UpstreamTarget& target, const RequestHead& head,
 
 void Pool::assign(PoolCall& call) {
   PoolEndpoint& endpoint = *call.endpoint;
-  if (UpstreamConnection* idle = endpoint.idle) {
+  while (UpstreamConnection* idle = endpoint.idle) {
+    if (call.target.fresh_connection) {
+      if (endpoint.connections < limits_.max_connections_per_endpoint) break;
+      idle->close();  // makes room
+      continue;
+    }
     unlink_idle(*idle);
     idle->attach(call);
     metrics_.upstream_reused.add();
@@ -303,8 +308,9 @@ void Pool::fail_later(PoolCall& call, UpstreamFailure failure, const char* detai
 void Pool::fail_now(PoolCall& call, UpstreamFailure failure, const char* detail, bool sent) {
   metrics_.upstream_failed.add();
   UpstreamConnection* connection = std::exchange(call.connection, nullptr);
-  const UpstreamFailureInfo info{failure, connection != nullptr && connection->reused(), sent,
-                                 call.head_received, detail};
+  const bool stale =
+      failure == UpstreamFailure::kBroken && connection != nullptr && connection->may_be_stale();
+  const UpstreamFailureInfo info{failure, stale, sent, call.head_received, detail};
   if (connection != nullptr) {
     connection->call_ = nullptr;
     connection->close();

@@ -100,7 +100,8 @@ class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
   void pump(std::string_view input);
   bool pumping() const { return pumping_; }
   bool connected() const { return state_ == State::kBusy; }
-  bool reused() const { return reused_; }
+  // It has served before, and nothing of its present call's answer has come.
+  bool may_be_stale() const { return reused_ && !answer_begun_; }
   void start_response_timer();
   net::Stream& stream() { return stream_; }
 

@@ -68,7 +68,7 @@ struct Call final : UpstreamSink {
   void on_failed(const UpstreamFailureInfo& info) override {
     EXPECT_FALSE(over);
     failure = info.failure;
-    reused = info.reused_connection;
+    stale = info.stale_connection;
     sent = info.request_bytes_sent;
     head_received = info.head_received;
     detail = info.detail;
@@ -93,7 +93,7 @@ struct Call final : UpstreamSink {
   std::string body;
   int writable = 0;
   std::optional<UpstreamFailure> failure;
-  bool reused = false;
+  bool stale = false;
   bool sent = false;
   bool head_received = false;
   std::string detail;
@@ -428,7 +428,7 @@ TEST_F(Upstream, Failures) {
     ASSERT_TRUE(call.wait());
     EXPECT_EQ(UpstreamFailure::kBroken, call.failure);
     EXPECT_TRUE(call.sent);
-    EXPECT_FALSE(call.reused);
+    EXPECT_FALSE(call.stale);
     EXPECT_FALSE(call.head_received);
   }
   {
@@ -489,6 +489,60 @@ TEST_F(Upstream, StaleConnectionIsNoticedWhileItIsIdle) {
   Call call(thread, *pool, service.address());
   call.start();
   peer = service.accept();
+  peer.send("HTTP/1.1 204 N\r\n\r\n");
+  ASSERT_TRUE(call.wait());
+  EXPECT_EQ(204, call.status);
+}
+
+// A connection that broke before any byte of the answer may be stale; then it was the service.
+TEST_F(Upstream, BrokenConnectionIsStaleOnlyBeforeTheAnswer) {
+  for (const std::string begun : {"", "H", "HTTP/1.1 200 OK\r\nA: b", "HTTP/1.1 103 E\r\n\r\n"}) {
+    SCOPED_TRACE(begun);
+    Socket peer;
+    {
+      Call call(thread, *pool, service.address());
+      call.start();
+      peer = service.accept();
+      ASSERT_TRUE(peer.receive_until("\r\n\r\n"));
+      peer.received.clear();
+      peer.send("HTTP/1.1 204 N\r\n\r\n");
+      ASSERT_TRUE(call.wait());
+    }
+    Call call(thread, *pool, service.address());
+    call.start();
+    ASSERT_TRUE(peer.receive_until("\r\n\r\n"));
+    peer.send(begun);
+    peer.close();
+    ASSERT_TRUE(call.wait());
+    EXPECT_EQ(UpstreamFailure::kBroken, call.failure);
+    EXPECT_EQ(begun.empty(), call.stale);
+    EXPECT_FALSE(call.head_received);
+  }
+}
+
+TEST_F(Upstream, FreshConnectionIsNoneThatHasServed) {
+  UpstreamLimits limits;
+  limits.max_connections_per_endpoint = 2;
+  restart(limits);
+  Socket served[2];
+  {
+    Call first(thread, *pool, service.address()), second(thread, *pool, service.address());
+    for (Call* call : {&first, &second}) call->start();
+    for (Socket& peer : served) {
+      peer = service.accept();
+      ASSERT_TRUE(peer.receive_until("\r\n\r\n"));
+    }
+    for (Socket& peer : served) peer.send("HTTP/1.1 204 N\r\n\r\n");
+    ASSERT_TRUE(first.wait());
+    ASSERT_TRUE(second.wait());
+  }
+  EXPECT_EQ(2u, metrics.upstream_idle.value());
+  Call call(thread, *pool, service.address());
+  call.target.fresh_connection = true;
+  call.start();  // one of the others makes room
+  Socket peer = service.accept();
+  ASSERT_TRUE(peer.receive_until("\r\n\r\n"));
+  EXPECT_EQ(1u, metrics.upstream_idle.value());
   peer.send("HTTP/1.1 204 N\r\n\r\n");
   ASSERT_TRUE(call.wait());
   EXPECT_EQ(204, call.status);

@@ -47,7 +47,8 @@ void Exchange::start_attempt(const gw_attempt* previous) {
     // Sending in the clear what should be secret is worse than not sending it.
     if (dispatcher_.upstream_log_.allows(now_ns()))
       dispatcher_.upstream_log_.write(dispatcher_.environment_.log, base::LogLevel::kError,
-                                      "pipeline", "upstream " + std::string(view(endpoint_.address)) +
+                                      "pipeline",
+                                      "upstream " + std::string(view(endpoint_.address)) +
                                           " asks for TLS, which is not spoken to upstreams");
     return attempt_failed(GW_ATTEMPT_REFUSED, false);
   }
@@ -86,6 +87,7 @@ void Exchange::start_call() {
   target_.response_timeout_ms =
       or_default(endpoint_.response_timeout_ms, options.response_timeout_ms);
   target_.idle_timeout_ms = or_default(endpoint_.idle_timeout_ms, options.idle_timeout_ms);
+  target_.fresh_connection = stale_repeated_;
   upstream_ready_ = upstream_paused_ = false;
   upstream_sent_all_ = !has_body();
   upstream_ = dispatcher_.environment_.upstream.start(target_, request(), arena(), upstream_side_);
@@ -158,8 +160,7 @@ void Exchange::on_upstream_failed(const http::UpstreamFailureInfo& info) {
     transaction_->pause_body();
   }
   if (answer_begun_) return abort();  // the client must see that the rest does not come
-  const bool stale = info.reused_connection && info.failure == http::UpstreamFailure::kBroken &&
-                     may_repeat(info.request_bytes_sent);
+  const bool stale = info.stale_connection && may_repeat(info.request_bytes_sent);
   if (stale && !std::exchange(stale_repeated_, true)) {
     dispatcher_.metrics_.stale_repeated.add();
     return start_call();

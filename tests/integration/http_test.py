@@ -297,6 +297,8 @@ class Answers(Case):
             b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"HTTP/2.0 200 OK\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", b"HTTP/1.1 999 X\r\n\r\n",
             b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", b"HTTP/1.1 200 OK\r\nA: b\x00\r\n\r\n",
+            b"\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            b"\rHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b" HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nA: " + b"x" * 40000 + b"\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 17,
         ]
         for answer in table:
@@ -416,6 +418,38 @@ class Answers(Case):
                     service.close()
                 else:
                     self.assertEqual(client.answer()[0].status, 502)
+
+    def test_stale_connection_is_not_followed_by_another(self):
+        clients = [self.client(GET) for _ in range(3)]
+        pooled = [self.service() for _ in clients]
+        for service in pooled:
+            service.head()
+        for service in pooled:
+            service.send(OK)
+        for client in clients:
+            self.assertEqual(client.answer()[1], b"ok")
+        clients[0].send(GET)
+        ready = select.select([service.socket for service in pooled], [], [], harness.DEADLINE_S)[0]
+        asked = next(service for service in pooled if service.socket in ready)
+        asked.head()
+        asked.reset()
+        fresh = self.service()
+        fresh.head()
+        fresh.send(OK)
+        self.assertEqual(clients[0].answer()[1], b"ok")
+
+    def test_broken_answer_is_not_taken_for_a_stale_connection(self):
+        for begun in (b"H", b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 103 Early Hints\r\n\r\n"):
+            with self.subTest(begun):
+                client, service = self.relay(OK)
+                self.assertEqual(client.answer()[1], b"ok")
+                client.send(GET)
+                service.head()
+                service.send(begun).close()
+                head = client.head()
+                if head.status == 103:
+                    head = client.head()
+                self.assertEqual(head.status, 502)
 
 
 METRICS = '''
