@@ -4,6 +4,7 @@
 import contextlib
 import json
 import pathlib
+import re
 import select
 import sys
 import time
@@ -469,12 +470,31 @@ class Times(Case):
         harness.wait_for(f"{name} {value}", probe)
 
     def test_refusals_are_counted_and_logged(self):
-        for request, status in ((b"GET /x HTTP/1.1\r\n\r\n", 400), (b"GET /x HTTP/3.0\r\nHost: a\r\n\r\n", 505),
-                                (b"GET /" + b"x" * 20000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414)):
-            self.assertEqual(self.client(request).head().status, status)
-        self.gateway.wait_log("info +http: ended a request of 127.0.0.1: 400, ")
-        self.counted('gateway_requests_ended_total{reason="malformed"}', 2)
-        self.counted('gateway_requests_ended_total{reason="too_large"}', 1)
+        start = b" /x HTTP/1.1\r\nHost: a\r\n"
+        too_large = b"POST" + start + b"Content-Length: 99999999\r\n\r\n"
+        table = [
+            (b"GET /x HTTP/1.1\r\n\r\n", 400, "malformed", "no Host"),
+            (b"GET /x HTTP/3.0\r\nHost: a\r\n\r\n", 505, "malformed", "HPE_INVALID_VERSION"),
+            (b"POST" + start + b"Expect: x\r\n\r\n", 417, "malformed", "an expectation other than 100-continue"),
+            (b"GET /" + b"x" * 20000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414, "too_large", "too large a head"),
+            (b"GET" + start + b"X: " + b"x" * 20000 + b"\r\n\r\n", 431, "too_large", "too large a head"),
+            (b"GET" + start + b"X: x\r\n" * 100 + b"\r\n", 431, "too_large", "too large a head"),
+            (too_large, 413, "too_large", "too large a body"),
+            (too_large.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"), 413, "too_large", "too large a body"),
+        ]
+        ended = {"malformed": 0, "too_large": 0}
+        for request, status, reason, words in table:
+            with self.subTest(request[:60]):
+                line, seen = f"info +http: ended a request of 127.0.0.1: {status}, {words}", len(self.gateway.lines)
+
+                def logged():  # one line a second
+                    ended[reason] += 1
+                    head, body = self.client(request).answer()
+                    self.assertEqual((head.status, json.loads(body)["error"]["status"]), (status, status))
+                    return any(re.search(line, text) for text in self.gateway.lines[seen:])
+                harness.wait_for(line, logged)
+        for reason, count in ended.items():
+            self.counted(f'gateway_requests_ended_total{{reason="{reason}"}}', count)
 
     def test_head(self):
         client = self.client()
