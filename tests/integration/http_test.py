@@ -28,7 +28,7 @@ file = "router_eureka.so"
 eureka_urls = []
 fetch = false
 register = false
-routes = [{{ id = "service", uri = "http://127.0.0.1:{port}", predicates = ["Path=/**"] }}]
+routes = [{{ id = "service", uri = "http://{host}:{port}", predicates = ["Path=/**"]{route} }}]
 {plugins}
 [[pipeline]]
 match = {{ path = "/**" }}
@@ -43,17 +43,19 @@ SWITCH = (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection
 
 
 class Case(unittest.TestCase):
-    server, plugins, filters = "", "", ""  # a class's own configuration
+    server, plugins, filters, route = "", "", "", ""  # a class's own configuration
+    host = "127.0.0.1"  # of the service
 
     def setUp(self):
         scratch = harness.scratch()
         self.folder = scratch.__enter__()
         self.addCleanup(scratch.__exit__, None, None, None)
-        self.origin = raw.Origin()
+        self.origin = raw.Origin(self.host)
         self.addCleanup(self.origin.stop)
         config = self.folder / "gateway.toml"
         config.write_text(CONFIG.format(server=self.server, plugins=self.plugins, filters=self.filters,
-                                        port=self.origin.port))
+                                        route=self.route, port=self.origin.port,
+                                        host=f"[{self.host}]" if ":" in self.host else self.host))
         self.gateway = harness.Gateway(config, cwd=self.folder)
         self.addCleanup(self.gateway.kill)
         self.addCleanup(self.gateway.stop)  # when all connections of the test are closed
