@@ -59,6 +59,7 @@ class ServerTransaction final : public Transaction {
   void read_body() override;
   void pause_body() override { reading_body_ = false; }
   void set_body_limit(std::uint64_t bytes) override { body_limit_ = bytes; }
+  void note_body_too_large() override;
   void send_informational(const ResponseHead& head) override;
   void send_head(const ResponseHead& head) override;
   bool send_body(std::string_view data) override;

@@ -63,6 +63,10 @@ void ServerConnection::note_refusal(std::uint16_t status, std::string_view probl
   });
 }
 
+void ServerTransaction::note_body_too_large() {
+  connection_.note_refusal(413, "too large a body");
+}
+
 void ServerConnection::refuse(std::uint16_t status, std::string_view problem) {
   ServerTransaction& t = *transaction_;
   note_refusal(status, problem);

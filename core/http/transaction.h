@@ -87,6 +87,9 @@ class Transaction {
   // Bodies above it are refused with 413 before on_body sees the surplus (Content-Length: at once,
   // at read_body's first call; chunked: when passed): TransactionSink::on_body_failed.
   virtual void set_body_limit(std::uint64_t bytes) = 0;
+  // The handler answers 413 itself, because of what the head announces: counted and logged as the
+  // refusals that are made here.
+  virtual void note_body_too_large() = 0;
 
   // 1xx (not 101).
   virtual void send_informational(const ResponseHead& head) = 0;

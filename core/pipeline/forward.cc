@@ -36,8 +36,10 @@ void Exchange::start_attempt(const gw_attempt* previous) {
   const std::uint64_t limit =
       endpoint_.body_limit != 0 ? endpoint_.body_limit : dispatcher_.options_.body_limit;
   transaction_->set_body_limit(limit);
-  if (request().framing == http::Framing::kLength && request().content_length > limit)
+  if (request().framing == http::Framing::kLength && request().content_length > limit) {
+    transaction_->note_body_too_large();
     return answer_error(filter_count(), 413, http::usual_error_code(413));
+  }
   dispatcher_.metrics_.attempts.add();
   attempt_open_ = true;
   stale_repeated_ = false;

@@ -170,6 +170,7 @@ TEST(Forward, RefusesWhatIsTooLargeBeforeConnecting) {
   FakeTransaction& client =
       world.request({.method = "POST", .framing = http::Framing::kLength, .content_length = 11});
   EXPECT_EQ(client.status, 413);
+  EXPECT_EQ(client.noted_too_large, 1);
   EXPECT_TRUE(world.pool.calls.empty());
 }
 

@@ -180,6 +180,7 @@ class FakeTransaction final : public http::Transaction {
   void read_body() override { alive(), reading = true; }
   void pause_body() override { alive(), reading = false; }
   void set_body_limit(std::uint64_t bytes) override { body_limit = bytes; }
+  void note_body_too_large() override { ++noted_too_large; }
   void send_informational(const http::ResponseHead& head) override {
     alive();
     informational.push_back(head.status);
@@ -234,6 +235,7 @@ class FakeTransaction final : public http::Transaction {
   int status = 0;
   http::Framing framing = http::Framing::kNone;
   std::uint64_t content_length = 0, body_limit = 0;
+  int noted_too_large = 0;
   std::vector<std::pair<std::string, std::string>> fields;
   std::vector<int> informational;
   std::string body;

@@ -105,6 +105,7 @@ class Faults(unittest.TestCase):
                 self.assertFalse(gateway.reload())
                 gateway.wait_log(complaint, after=seen)
                 self.assertEqual(gateway.request("GET", "/actuator/health").status, 200)
+                self.assertEqual(gateway.request("GET", "/api/v1/user/me").status, 401)
                 checked = subprocess.run([harness.GATEWAY, "check", config], capture_output=True, text=True)
                 self.assertEqual(checked.returncode, 1)
                 self.assertRegex(checked.stdout + checked.stderr, complaint)

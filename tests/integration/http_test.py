@@ -4,6 +4,7 @@
 import contextlib
 import json
 import pathlib
+import re
 import select
 import sys
 import time
@@ -27,7 +28,7 @@ file = "router_eureka.so"
 eureka_urls = []
 fetch = false
 register = false
-routes = [{{ id = "service", uri = "http://127.0.0.1:{port}", predicates = ["Path=/**"] }}]
+routes = [{{ id = "service", uri = "http://{host}:{port}", predicates = ["Path=/**"]{route} }}]
 {plugins}
 [[pipeline]]
 match = {{ path = "/**" }}
@@ -42,17 +43,19 @@ SWITCH = (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection
 
 
 class Case(unittest.TestCase):
-    server, plugins, filters = "", "", ""  # a class's own configuration
+    server, plugins, filters, route = "", "", "", ""  # a class's own configuration
+    host = "127.0.0.1"  # of the service
 
     def setUp(self):
         scratch = harness.scratch()
         self.folder = scratch.__enter__()
         self.addCleanup(scratch.__exit__, None, None, None)
-        self.origin = raw.Origin()
+        self.origin = raw.Origin(self.host)
         self.addCleanup(self.origin.stop)
         config = self.folder / "gateway.toml"
         config.write_text(CONFIG.format(server=self.server, plugins=self.plugins, filters=self.filters,
-                                        port=self.origin.port))
+                                        route=self.route, port=self.origin.port,
+                                        host=f"[{self.host}]" if ":" in self.host else self.host))
         self.gateway = harness.Gateway(config, cwd=self.folder)
         self.addCleanup(self.gateway.kill)
         self.addCleanup(self.gateway.stop)  # when all connections of the test are closed
@@ -472,12 +475,31 @@ class Times(Case):
         harness.wait_for(f"{name} {value}", probe)
 
     def test_refusals_are_counted_and_logged(self):
-        for request, status in ((b"GET /x HTTP/1.1\r\n\r\n", 400), (b"GET /x HTTP/3.0\r\nHost: a\r\n\r\n", 505),
-                                (b"GET /" + b"x" * 20000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414)):
-            self.assertEqual(self.client(request).head().status, status)
-        self.gateway.wait_log("info +http: ended a request of 127.0.0.1: 400, ")
-        self.counted('gateway_requests_ended_total{reason="malformed"}', 2)
-        self.counted('gateway_requests_ended_total{reason="too_large"}', 1)
+        start = b" /x HTTP/1.1\r\nHost: a\r\n"
+        too_large = b"POST" + start + b"Content-Length: 99999999\r\n\r\n"
+        table = [
+            (b"GET /x HTTP/1.1\r\n\r\n", 400, "malformed", "no Host"),
+            (b"GET /x HTTP/3.0\r\nHost: a\r\n\r\n", 505, "malformed", "HPE_INVALID_VERSION"),
+            (b"POST" + start + b"Expect: x\r\n\r\n", 417, "malformed", "an expectation other than 100-continue"),
+            (b"GET /" + b"x" * 20000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414, "too_large", "too large a head"),
+            (b"GET" + start + b"X: " + b"x" * 20000 + b"\r\n\r\n", 431, "too_large", "too large a head"),
+            (b"GET" + start + b"X: x\r\n" * 100 + b"\r\n", 431, "too_large", "too large a head"),
+            (too_large, 413, "too_large", "too large a body"),
+            (too_large.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"), 413, "too_large", "too large a body"),
+        ]
+        ended = {"malformed": 0, "too_large": 0}
+        for request, status, reason, words in table:
+            with self.subTest(request[:60]):
+                line, seen = f"info +http: ended a request of 127.0.0.1: {status}, {words}", len(self.gateway.lines)
+
+                def logged():  # one line a second
+                    ended[reason] += 1
+                    head, body = self.client(request).answer()
+                    self.assertEqual((head.status, json.loads(body)["error"]["status"]), (status, status))
+                    return any(re.search(line, text) for text in self.gateway.lines[seen:])
+                harness.wait_for(line, logged)
+        for reason, count in ended.items():
+            self.counted(f'gateway_requests_ended_total{{reason="{reason}"}}', count)
 
     def test_head(self):
         client = self.client()

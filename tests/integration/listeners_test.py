@@ -38,6 +38,7 @@ stream {{
   server {{ listen 127.0.0.1:{port}; proxy_pass {address}; proxy_protocol on; }}
 }}
 """
+PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n"
 NGINX_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
 
 # Starts the gateway as systemd does: descriptors from 3 on, its own pid in LISTEN_PID.
@@ -155,6 +156,47 @@ filters = ["echo"]
         gateway = self.start(self.listener("front", "127.0.0.1:0", "proxy_protocol = true"))
         self.assertEqual(harness.raw_request(gateway.port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), b"")
         gateway.wait_log(r"closed a connection from 127.0.0.1 to listener front: no PROXY header")
+        gateway.stop()
+
+    def test_malformed_headers(self):
+        """No byte of an answer to them, nor to the request behind them."""
+        gateway = self.start(self.listener("front", "127.0.0.1:0", "proxy_protocol = true"))
+        ip4 = b"\xc0\0\2\1\xc6\x33\x64\2\xdc\x04\1\xbb"
+
+        def binary(command, family, rest, size=None):
+            return PROXY_V2 + bytes([command, family]) + (len(rest) if size is None else size).to_bytes(2, "big") + rest
+        bad = [
+            b"proxy TCP4 1.2.3.4 1.2.3.4 1 2\r\n", b"PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n", b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n",
+            b"PROXY TCP4 1.2.3.4 1.2.3.4 1 65536\r\n", b"PROXY TCP4 1.2.3.4 1.2.3.4 01 2\r\n", b"PROXY TCP4 ::1 ::1 1 2\r\n",
+            b"PROXY TCP4 1.2.3.4  1.2.3.4 1 2\r\n", b"PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n", b"PROXY UNKNOWN " + b"x" * 100 + b"\r\n",
+            b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\nPROXY TCP4 1.2.3.5 1.2.3.4 1 2\r\n", b"\r\nPROXY UNKNOWN\r\n",
+            binary(0x11, 0x11, ip4), binary(0x22, 0x11, ip4), binary(0x21, 0x41, ip4), binary(0x21, 0x13, ip4),
+            binary(0x21, 0x11, ip4[1:]), binary(0x21, 0x21, ip4), binary(0x21, 0x11, ip4 + b"\4"),
+            binary(0x21, 0x11, ip4 + b"\4\0\4abc"), binary(0x21, 0x11, ip4 + b"\3\0\4abcd"), binary(0x21, 0x11, b"", 0xffff),
+            binary(0x21, 0x11, ip4 + b"\3\0\4\x32\x1f\x3a\x58\3\0\4\x41\x71\x5b\x27"),
+        ]
+        for header in bad:
+            with self.subTest(header):
+                got = harness.raw_request(gateway.port, header + b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                # A second header is no request; all else is closed without a word.
+                self.assertTrue(got.startswith(b"HTTP/1.1 501 ") if header.count(b"PROXY TCP4") == 2 else got == b"", got)
+        good = harness.raw_request(gateway.port, binary(0x21, 0x11, ip4) +
+                                   b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        self.assertEqual(echoed(harness.json.loads(good.partition(b"\r\n\r\n")[2]))["x-forwarded-for"], "192.0.2.1")
+        gateway.stop()
+
+    def test_slow_headers(self):
+        gateway = self.start(self.listener("front", "127.0.0.1:0", "proxy_protocol = true\nmax_connections = 2"),
+                             'header_timeout = "300ms"')
+        for begun in (b"", b"P", b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2", PROXY_V2 + b"\x21\x11\x0f\x00" + b"x" * 3000):
+            with self.subTest(begun[:20]):
+                self.assertEqual(harness.raw_request(gateway.port, begun), b"")
+        gateway.wait_log(r"closed a connection from 127.0.0.1 to listener front: too slow a PROXY header")
+
+        def full():  # those that have not said who they are count, too
+            with socket.create_connection(("127.0.0.1", gateway.port)), socket.create_connection(("127.0.0.1", gateway.port)):
+                return b" 503 " in harness.raw_request(gateway.port, b"")
+        harness.wait_for("the listener's limit", full)
         gateway.stop()
 
     # ---- Inherited sockets, and the service manager

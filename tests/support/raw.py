@@ -131,11 +131,11 @@ def connect(port, receive_buffer=None):
 class Origin:
     """A listening socket: the test itself is the service."""
 
-    def __init__(self, receive_buffer=None):
-        self.socket = socket.socket()
+    def __init__(self, host="127.0.0.1", receive_buffer=None):
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind((host, 0))
         self.socket.listen(512)
         self.socket.settimeout(harness.DEADLINE_S)
         self.port = self.socket.getsockname()[1]
