@@ -26,7 +26,7 @@ class QueuePlugin : public ::testing::TestWithParam<const char*> {
   void SetUp() override {
     redis_ = std::string_view(GetParam()) == "redis";
     if (!redis_) return;
-    ASSERT_TRUE(RedisServer::installed()) << "no redis-server here: tools/setup.sh test";
+    ASSERT_TRUE(RedisServer::installed()) << "not here: tools/setup.sh test";
     server().run({"FLUSHALL"});
   }
   void TearDown() override {
@@ -318,8 +318,7 @@ TEST_P(QueuePlugin, says_how_long_it_will_take_when_that_is_known) {
   start("capacity = 1\nnotice = '" + longest + "'");
   for (int i = 0; i < 16; ++i) line_up("u" + std::to_string(i));
   auto data = [](const Client& client) { return json(client)["data"]; };
-  EXPECT_FALSE(
-      data(call("GET", "/api/v1/queue/status", "u15")).contains("estimatedWaitSeconds"));
+  EXPECT_FALSE(data(call("GET", "/api/v1/queue/status", "u15")).contains("estimatedWaitSeconds"));
   for (int i = 0; i < 12; ++i) {
     call("DELETE", "/api/v1/queue/allowed-in-token", "u" + std::to_string(i));
     live(3000);

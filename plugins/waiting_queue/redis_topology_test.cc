@@ -139,7 +139,7 @@ class RedisSentinels : public RedisTopology {
     for (int i = 0; i < 3; ++i) {
       const auto port = RedisServer::free_port();
       sentinels_[i] = std::make_unique<RedisServer>(
-          std::vector<std::string>{"--port", text(port), "--sentinel"}, "redis-server",
+          std::vector<std::string>{"--port", text(port), "--sentinel"}, RedisServer::usual(),
           "sentinel monitor shop 127.0.0.1 " + text(ports_[0]) +
               " 2\nsentinel down-after-milliseconds shop 500\n"
               "sentinel failover-timeout shop 3000\n");
