@@ -129,7 +129,9 @@ class RedisServer {
   }
   Reply run(int count, const char** words, const std::size_t* sizes) {
     if (!context_ && !connect()) return nullptr;
-    return Reply(static_cast<redisReply*>(redisCommandArgv(context_.get(), count, words, sizes)));
+    Reply reply(static_cast<redisReply*>(redisCommandArgv(context_.get(), count, words, sizes)));
+    if (!reply) context_.reset();  // the next command connects anew
+    return reply;
   }
   // The reply as a number (also "12"), or -1.
   long long number(const std::vector<std::string>& words) {
