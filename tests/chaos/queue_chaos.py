@@ -181,6 +181,9 @@ class Run:
               f"{len(history.branches)} masters, {admissions} admissions; {dict(verdict.figures)}")
         print(f"slowest told {verdict.slowest_told:.2f} s; some part was broken for {broken:.0f} of "
               f"{time.monotonic() - self.began:.0f} s; this process was {verdict.slack_s - 1:.2f} s late at most")
+        idle = [person.user for person in people[1:] if not person.heard]
+        if idle:
+            self.problems.append(f"never heard of: {idle[:10]}")
         if admissions < 20 or verdict.figures["told in time"] < 10:
             self.problems.append("hardly anybody was admitted: the queue stood still")
 
