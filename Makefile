@@ -5,6 +5,7 @@
 
 CONFIG ?= gateway.toml
 MINUTES ?= 1
+SECONDS ?= 300
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -25,9 +26,9 @@ sanitize: setup-test build/asan/build.ninja build/tsan/build.ninja      ## every
 	@cmake --build --preset tsan
 	@ctest --test-dir build/tsan --output-on-failure --no-tests=error --label-exclude release-only
 
-chaos: setup-test build/release/build.ninja     ## two gateways, Redis with sentinels, and everything that can go wrong
+chaos: setup-test build/release/build.ninja     ## two gateways, Redis with sentinels, and everything that can go wrong, for SECONDS (300); SEED repeats
 	@cmake --build --preset release
-	@GW_BUILD=build/release python3 -B tests/chaos/queue_chaos.py
+	@GW_BUILD=build/release python3 -B tests/chaos/queue_chaos.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 install: build  ## installs the gateway and its SDK (DESTDIR)
 	@cmake --install build/release

@@ -105,10 +105,8 @@ end
 
 -- The latest time that may count as a user's renewal: the longest stay ends it otherwise.
 local function clamp(user, time)
-  if stay == 0 then return time end
-  local since = num(call('HGET', SINCE, user))
-  if not since then return time end
-  return math.min(time, since + stay - duration)
+  local since = stay > 0 and num(call('HGET', SINCE, user))
+  return since and math.min(time, since + stay - duration) or time
 end
 
 -- A renewal in the hash (epoch seconds, perhaps another program's) as queue time; nil for what is no time
@@ -144,7 +142,8 @@ local function admitted_among(users)
   local scores = call('ZMSCORE', EXPIRY, unpack(names))
   for i, user in ipairs(names) do
     local known = known_renewal(scores[i])
-    if known and now < known + duration then
+    -- Another duration may have been in force when it was written.
+    if known and now < known + duration and now < clamp(user, known) + duration then
       valid[user] = true
     else
       local renewed = renewal_of(user, values[i])

@@ -13,8 +13,8 @@ local function drop_leases()
   return drop_waiting(call('ZRANGEBYSCORE', LEASE, '-inf', now, 'LIMIT', 0, LIMIT))
 end
 
--- Walks a piece of the hash: enters into the index what it lacks, follows renewals made elsewhere, ends
--- waiting of those who are admitted.
+-- Walks a piece of the hash: enters into the index what it lacks, follows renewals made elsewhere, and a longer
+-- duration where the longest stay ends it; ends waiting of those who are admitted.
 local function sweep()
   local cursor = call('HGET', STATE, 'sweep') or '0'
   if not cursor:match('^%d+$') or #cursor > 19 then cursor = '0' end
@@ -31,6 +31,8 @@ local function sweep()
       if not indexed or (renewed and renewed > indexed + 1000) then
         scores[#scores + 1], scores[#scores + 2] = renewed or now, user
         repaired = repaired + 1
+      elseif clamp(user, indexed) < indexed then
+        scores[#scores + 1], scores[#scores + 2] = clamp(user, indexed), user
       end
     end
     if #scores > 0 then call('ZADD', EXPIRY, unpack(scores)) end

@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.."
 wanted=${1:-build}
 build="g++ cmake ninja-build ccache pkg-config python3 ca-certificates libuv1-dev libtomlplusplus-dev libspdlog-dev
   libboost-dev libcli11-dev nlohmann-json3-dev libssl-dev libcurl4-openssl-dev libgtest-dev libgmock-dev libpcre2-dev prometheus-cpp-dev"
-test="redis-server nginx libnginx-mod-stream haproxy curl openssl procps dpkg-dev file"
+test="redis-server nginx libnginx-mod-stream haproxy curl openssl procps dpkg-dev file faketime"
 command -v rustc >/dev/null || test="$test rustc"
 bench="wrk strace"
 lint="clang-format clang-tidy"
@@ -43,6 +43,7 @@ if [ "$VERSION_ID" -eq 12 ]; then
 else
   packages="$packages libllhttp-dev libhiredis-dev libjwt-dev"
   fuzz_runtime=libclang-rt-19-dev
+  case $wanted in test|bench) packages="$packages valkey-server" ;; esac
 fi
 [ "$wanted" != fuzz ] || packages="$packages $fuzz_runtime"
 

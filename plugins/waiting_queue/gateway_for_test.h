@@ -25,7 +25,7 @@ class GatewayForTest : public ::testing::Test {
   using Client = testing::Exchange;
 
   void SetUp() override {
-    ASSERT_TRUE(RedisServer::installed()) << "no redis-server here: tools/setup.sh test";
+    ASSERT_TRUE(RedisServer::installed()) << "not here: tools/setup.sh test";
   }
   void TearDown() override {
     if (HasFailure())

@@ -8,6 +8,16 @@ namespace gw::queue {
 MemoryQueue::MemoryQueue(const Rules& rules, std::size_t max_users)
     : rules_(rules), max_users_(max_users) {}
 
+void MemoryQueue::set_rules(const Rules& rules, std::size_t max_users) {
+  const bool ends_move =
+      rules.duration_ms != rules_.duration_ms || rules.max_stay_ms != rules_.max_stay_ms;
+  rules_ = rules;
+  max_users_ = max_users;
+  if (!ends_move) return;
+  renewals_.clear();
+  for (const auto& [user, admitted] : admitted_) renewals_.insert({counted(admitted), user});
+}
+
 void MemoryQueue::look_at_clock(std::uint64_t wall_ms) {
   wall_ = wall_ms;
   clock_ = static_cast<std::int64_t>(wall_ms);
@@ -21,38 +31,38 @@ void MemoryQueue::save_clock() {
   saved_ = {clock_, wall_};
 }
 
-std::int64_t MemoryQueue::clamp(const Admitted& admitted, std::int64_t time) const {
-  if (rules_.max_stay_ms == 0) return time;
-  return std::min(time, admitted.since + static_cast<std::int64_t>(rules_.max_stay_ms) -
-                            static_cast<std::int64_t>(rules_.duration_ms));
+// The time that counts as a user's last renewal: the longest stay ends it otherwise.
+std::int64_t MemoryQueue::counted(const Admitted& admitted) const {
+  if (rules_.max_stay_ms == 0) return admitted.renewed;
+  return std::min(admitted.renewed, admitted.since + static_cast<std::int64_t>(rules_.max_stay_ms) -
+                                        static_cast<std::int64_t>(rules_.duration_ms));
 }
 
 bool MemoryQueue::is_admitted(std::string_view user) const {
   auto found = admitted_.find(user);
   return found != admitted_.end() &&
-         clock_ < found->second.renewed + static_cast<std::int64_t>(rules_.duration_ms);
+         clock_ < counted(found->second) + static_cast<std::int64_t>(rules_.duration_ms);
 }
 
 void MemoryQueue::renew(std::string_view user) {
   auto found = admitted_.find(user);
-  renewals_.erase({found->second.renewed, found->first});
-  found->second.renewed = clamp(found->second, clock_);
-  renewals_.insert({found->second.renewed, found->first});
+  renewals_.erase({counted(found->second), found->first});
+  found->second.renewed = clock_;
+  renewals_.insert({counted(found->second), found->first});
 }
 
 void MemoryQueue::admit(const std::string& user) {
   std::string name = user;  // may be the key that drop_waiting destroys
   drop_waiting(name);
   auto entry = admitted_.emplace(name, Admitted{clock_, clock_}).first;
-  entry->second.renewed = clamp(entry->second, clock_);
-  renewals_.insert({entry->second.renewed, entry->first});
+  renewals_.insert({counted(entry->second), entry->first});
   admitted_news_.push_back(std::move(name));
 }
 
 void MemoryQueue::drop_admitted(std::string_view user) {
   auto found = admitted_.find(user);
   if (found == admitted_.end()) return;
-  renewals_.erase({found->second.renewed, found->first});
+  renewals_.erase({counted(found->second), found->first});
   admitted_.erase(found);
 }
 

@@ -32,10 +32,7 @@ class MemoryQueue {
   // `max_users`: waiting and admitted together, above which line-ups are refused as kOverloaded.
   MemoryQueue(const Rules& rules, std::size_t max_users);
   // Other settings from now on; who is admitted above a smaller capacity stays so.
-  void set_rules(const Rules& rules, std::size_t max_users) {
-    rules_ = rules;
-    max_users_ = max_users;
-  }
+  void set_rules(const Rules& rules, std::size_t max_users);
 
   Answer run(Operation operation, std::string_view user, std::string_view operation_id,
              std::uint64_t wall_ms);
@@ -95,7 +92,7 @@ class MemoryQueue {
   bool away_elsewhere(std::span<const std::string_view> users, std::uint64_t wall_ms);
   void look_at_clock(std::uint64_t wall_ms);
   void save_clock();
-  std::int64_t clamp(const Admitted& admitted, std::int64_t time) const;
+  std::int64_t counted(const Admitted& admitted) const;
   bool is_admitted(std::string_view user) const;
   void renew(std::string_view user);
   void admit(const std::string& user);
@@ -126,7 +123,7 @@ class MemoryQueue {
   std::map<std::uint64_t, WaitingEntry*> eligible_;  // those of them who are not away
   Deadlines leases_;
   ByUser<Admitted> admitted_;
-  Deadlines renewals_;
+  Deadlines renewals_;             // as they count
   ByUser<std::uint8_t> outcomes_;  // of operations, by user and id
   std::deque<std::pair<std::uint64_t, std::string>> remembered_;
   std::vector<std::string> admitted_news_, closed_news_;

@@ -106,7 +106,7 @@ bool MemoryQueue::import_state(std::string_view blob) {
     const auto since = static_cast<std::int64_t>(in.number());
     auto [entry, fresh] = admitted_.emplace(user, Admitted{renewed, since});
     if (!fresh) return false;
-    renewals_.insert({renewed, entry->first});
+    renewals_.insert({counted(entry->second), entry->first});
   }
   for (std::uint64_t left = in.count(); left > 0 && in.good(); --left) {
     const std::string operation(in.text());

@@ -24,6 +24,7 @@ QueuePart::QueuePart(const Shared& shared, Worker worker)
   } else {
     make_redis_store();
     if (home()) make_subscriber();
+    if (home() && !settings.redis.address.master.empty()) make_sentinel_watch();
   }
   hub_ = std::make_unique<StreamHub>(shared_.context, worker_, settings, *store_, shared_.pace,
                                      measures_);
@@ -36,6 +37,7 @@ QueuePart::QueuePart(const Shared& shared, Worker worker)
 QueuePart::~QueuePart() {
   scheduler_.cancel();
   patience_.cancel();
+  sentinel_watch_.reset();
   subscriber_.reset();
   redis_ = nullptr;
   store_.reset();
@@ -71,6 +73,20 @@ void QueuePart::make_subscriber() {
                                                   std::move(events));
 }
 
+void QueuePart::make_sentinel_watch() {
+  auto named = [this](const RedisHost& master) {
+    subscriber_->expect_master(master);
+    for (std::uint32_t i = 0; i < shared_.context.worker_count(); ++i)
+      shared_.context.post<QueuePart>(i, [master](QueuePart& part) { part.expect_master(master); });
+  };
+  sentinel_watch_ = std::make_unique<SentinelWatch>(shared_.context, worker_,
+                                                    shared_.settings.redis, std::move(named));
+}
+
+void QueuePart::expect_master(const RedisHost& master) {
+  if (redis_ != nullptr) redis_->expect_master(master);
+}
+
 void QueuePart::connect() {
   if (redis_ != nullptr) redis_->start();
 }
@@ -79,6 +95,7 @@ void QueuePart::start() {
   for (std::uint32_t i = 0; i < shared_.context.worker_count(); ++i)
     shared_.context.post<QueuePart>(i, [](QueuePart& part) { part.connect(); });
   if (subscriber_) subscriber_->start();
+  if (sentinel_watch_) sentinel_watch_->start();
   scheduler_.start(
       worker_, kTickMs, [this] { tick(); }, kTickMs);
   if (redis_ == nullptr) {

@@ -2,7 +2,7 @@
 //
 // The queue on one worker: its store, its streams and its filter. The part of the home worker also
 // keeps what a process has one of: the truth when it is in memory, else the subscriber to Redis'
-// events; and the scheduler. News goes from there to all workers, in batches.
+// events, and who asks the sentinels for the master; and the scheduler. News goes from there to all workers, in batches.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,13 @@
 #include <vector>
 
 #include "measures.h"
-#include "pace.h"
 #include "memory_home.h"
+#include "pace.h"
 #include "queue_filter.h"
 #include "redis_connection.h"
 #include "redis_store.h"
 #include "scripts.h"
+#include "sentinel_watch.h"
 #include "settings.h"
 #include "store.h"
 #include "stream_hub.h"
@@ -87,6 +88,8 @@ class QueuePart : private StoreEvents {
 
   void make_redis_store();
   void make_subscriber();
+  void make_sentinel_watch();
+  void expect_master(const RedisHost& master);
   void connect();
   void tick();
   void check_subscriber();
@@ -117,6 +120,7 @@ class QueuePart : private StoreEvents {
   std::unique_ptr<StreamHub> hub_;
   std::unique_ptr<QueueFilter> filter_;
   std::unique_ptr<RedisConnection> subscriber_;
+  std::unique_ptr<SentinelWatch> sentinel_watch_;
   std::uint64_t heard_ns_ = 0;  // when the subscriber last heard anything
   Timer scheduler_, patience_;
   Timer warming_;

@@ -45,16 +45,16 @@ constexpr const char* kEnter = R"lua(
 constexpr const char* kLeave = "redis.call('HDEL', 'allowedIn:users', ARGV[1])";
 constexpr const char* kLeaveLine = "redis.call('ZREM', 'queue:wait', ARGV[1])";
 
-class Coexist : public ::testing::Test {
+class Coexist : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(RedisServer::installed()) << "no redis-server here: tools/setup.sh test";
+    ASSERT_TRUE(RedisServer::installed(GetParam())) << "not here: tools/setup.sh test";
     rules_.capacity = 5;
     rules_.duration_ms = 20 * kSecond;
     rules_.presence_ms = 0;
     ours_.reset(rules_);
   }
-  static RedisServer& redis() { return RedisSubject::shared_server(); }
+  static RedisServer& redis() { return RedisSubject::shared_server(GetParam()); }
   void original(const std::string& script, const std::string& user) {
     Reply reply = redis().run({"EVAL", script, "0", user, std::to_string(rules_.capacity),
                                std::to_string(ours_.wall_ms / kSecond)});
@@ -74,10 +74,12 @@ class Coexist : public ::testing::Test {
   }
 
   Rules rules_;
-  RedisSubject ours_;
+  RedisSubject ours_{redis()};
 };
 
-TEST_F(Coexist, in_any_order_admits_no_more_than_fit_and_heals) {
+GW_OVER_ALL_SERVERS(Coexist);
+
+TEST_P(Coexist, in_any_order_admits_no_more_than_fit_and_heals) {
   const char* given = std::getenv("GW_TEST_SEED");
   const auto seed =
       given ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : std::random_device{}();
@@ -109,7 +111,7 @@ TEST_F(Coexist, in_any_order_admits_no_more_than_fit_and_heals) {
   EXPECT_EQ(redis().number({"ZCARD", "queue:expiry"}), 0);
 }
 
-TEST_F(Coexist, leaves_no_key_that_the_originals_scripts_would_contradict) {
+TEST_P(Coexist, leaves_no_key_that_the_originals_scripts_would_contradict) {
   for (int i = 0; i < 10; ++i) ours_.line_up("user" + std::to_string(i));
   ours_.away({"user7"});
   ours_.tick();

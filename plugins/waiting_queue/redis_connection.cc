@@ -12,10 +12,7 @@ constexpr std::uint32_t kCheckMs = 100;  // how exactly time-outs are kept
 constexpr long long kMaxElements = 100'000;
 constexpr std::size_t kMaxUnreadBytes = 16u << 20;
 constexpr std::uint64_t kMillisecond = 1'000'000;
-
-std::string_view text_of(const redisReply* reply) {
-  return reply->str == nullptr ? std::string_view() : std::string_view(reply->str, reply->len);
-}
+constexpr std::string_view kReplaced = "the sentinels have made another server the master";
 
 bool is_error(const redisReply* reply) {
   return reply->type == REDIS_REPLY_ERROR;
@@ -42,6 +39,10 @@ std::optional<RedisHost> read_endpoint(std::string_view text) {
 }
 
 }  // namespace
+
+std::string_view text_of(const redisReply* reply) {
+  return reply->str == nullptr ? std::string_view() : std::string_view(reply->str, reply->len);
+}
 
 RedisConnection::RedisConnection(Context context, Worker worker, const RedisOptions& options,
                                  Events events)
@@ -224,6 +225,8 @@ void RedisConnection::greet(Step step) {
   if (step == Step::kSentinelAuth) {
     if (address.sentinel_password.empty()) return greet(Step::kSentinel);
     command.add("AUTH"), command.add(address.sentinel_password);
+  } else if (step == Step::kSentinel && options_.to_sentinel) {
+    return become_ready();
   } else if (step == Step::kSentinel) {
     for (const char* word : {"SENTINEL", "get-master-addr-by-name"}) command.add(word);
     command.add(address.master);
@@ -274,7 +277,14 @@ void RedisConnection::on_master(const redisReply* reply) {
   auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), host.port);
   if (host.name.empty() || error != std::errc() || end != port.data() + port.size())
     return drop("a sentinel's answer makes no sense");
+  if (expected_) host = *std::exchange(expected_, std::nullopt);
   hop(std::move(host));
+}
+
+void RedisConnection::expect_master(const RedisHost& master) {
+  if (next_ && next_->name == master.name && next_->port == master.port) return expected_.reset();
+  expected_ = master;
+  if (!asks_sentinel()) drop(kReplaced);
 }
 
 void RedisConnection::follow(std::string_view moved) {
@@ -299,6 +309,11 @@ void RedisConnection::on_role(const redisReply* reply) {
   if (!forbidden && !options_.address.cluster &&
       (reply->elements == 0 || text_of(reply->element[0]) != "master"))
     return drop("it is not the master");
+  if (expected_) return drop(kReplaced);  // heard while it was not connected yet
+  become_ready();
+}
+
+void RedisConnection::become_ready() {
   state_ = State::kReady;
   if (events_.on_ready) events_.on_ready();
 }

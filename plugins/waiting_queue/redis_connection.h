@@ -40,7 +40,11 @@ struct RedisOptions {
   std::uint32_t reconnect_min_ms = 50;
   std::uint32_t reconnect_max_ms = 2000;
   std::size_t max_pending = 10'000;  // commands sent and not answered
+  bool to_sentinel = false;          // the connection is to a sentinel, not to the master it names
 };
+
+// Of a string, a status or an error; else empty.
+std::string_view text_of(const redisReply* reply);
 
 // Why Redis Cluster is refused: for the operator.
 inline constexpr std::string_view kNeedsHashTag =
@@ -73,6 +77,8 @@ class RedisConnection {
   bool subscribe(std::string_view channel);
   // Gives the connection up, for the reason, and tries again.
   void drop(std::string_view reason);
+  // The master is there now: a connection to another server is given up, and the next one goes there.
+  void expect_master(const RedisHost& master);
   // The server does what it should: a next failure is a first one.
   void proven() { failures_ = hops_ = 0; }
   // Goes to the server named in "MOVED <slot> <host>:<port>"; a few times in a row, then it counts
@@ -101,6 +107,7 @@ class RedisConnection {
   void greet(Step step);
   void on_greeting(Step step, const redisReply* reply);
   void on_role(const redisReply* reply);
+  void become_ready();
   void lost(std::string_view reason);
   void retry_later();
   void check_time();
@@ -124,9 +131,10 @@ class RedisConnection {
   redisAsyncContext* redis_ = nullptr;
   std::deque<Pending> pending_;  // hiredis holds addresses of its elements
   std::string version_;
-  std::string reason_;             // why we gave the connection up
-  std::string host_;               // that we connect to, or are connected to
-  std::optional<RedisHost> next_;  // where a sentinel or a server of the cluster sent us
+  std::string reason_;                 // why we gave the connection up
+  std::string host_;                   // that we connect to, or are connected to
+  std::optional<RedisHost> next_;      // where a sentinel or a server of the cluster sent us
+  std::optional<RedisHost> expected_;  // where the master is, if known better than by one sentinel
   std::uint32_t hops_ = 0;
   bool hopping_ = false;
   RedisTls tls_;

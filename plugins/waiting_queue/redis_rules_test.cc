@@ -14,9 +14,10 @@ namespace {
 
 constexpr std::uint64_t kSecond = 1000;
 
-using RedisRules = RedisQueueTest;
+class RedisRules : public RedisQueueTest {};
+GW_OVER_ALL_SERVERS(RedisRules);
 
-TEST_F(RedisRules, keys_are_those_of_the_original) {
+TEST_P(RedisRules, keys_are_those_of_the_original) {
   queue.line_up("in"), queue.line_up("a"), queue.line_up("b");
   EXPECT_EQ(redis().text({"HGET", "allowedIn:users", "in"}), wall_seconds());
   EXPECT_EQ(redis().number({"ZSCORE", "queue:wait", "a"}), 1);
@@ -24,7 +25,7 @@ TEST_F(RedisRules, keys_are_those_of_the_original) {
   EXPECT_EQ(redis().text({"GET", "queue:counter"}), "2");
 }
 
-TEST_F(RedisRules, a_counter_that_was_rolled_back_lets_nobody_overtake) {
+TEST_P(RedisRules, a_counter_that_was_rolled_back_lets_nobody_overtake) {
   for (const char* user : {"in", "a", "b", "c"}) queue.line_up(user);
   for (const char* value : {"1", "garbage", "-5", "inf", "nan"}) {
     redis().run({"SET", "queue:counter", value});
@@ -38,7 +39,7 @@ TEST_F(RedisRules, a_counter_that_was_rolled_back_lets_nobody_overtake) {
   EXPECT_EQ(redis().number({"ZSCORE", "queue:wait", "last"}), 1001);
 }
 
-TEST_F(RedisRules, those_whom_another_program_lined_up_are_served_and_never_dropped) {
+TEST_P(RedisRules, those_whom_another_program_lined_up_are_served_and_never_dropped) {
   queue.line_up("in");
   redis().run({"ZADD", "queue:wait", "1.5", "foreign", "2.25", "foreign2"});
   queue.line_up("ours");
@@ -50,7 +51,7 @@ TEST_F(RedisRules, those_whom_another_program_lined_up_are_served_and_never_drop
   EXPECT_EQ(queue.status("ours").standing, Standing::kAbsent) << "its lease was over";
 }
 
-TEST_F(RedisRules, admissions_by_another_program_count_and_expire) {
+TEST_P(RedisRules, admissions_by_another_program_count_and_expire) {
   use(2);
   redis().run({"HSET", "allowedIn:users", "x", wall_seconds(), "y", wall_seconds(100)});
   EXPECT_EQ(queue.line_up("a"), kQueued);
@@ -63,7 +64,7 @@ TEST_F(RedisRules, admissions_by_another_program_count_and_expire) {
   EXPECT_EQ(queue.status("a").standing, Standing::kAdmitted);
 }
 
-TEST_F(RedisRules, a_renewal_by_another_program_counts) {
+TEST_P(RedisRules, a_renewal_by_another_program_counts) {
   queue.line_up("a");
   queue.live(200 * kSecond);
   redis().run({"HSET", "allowedIn:users", "a", wall_seconds()});
@@ -73,7 +74,7 @@ TEST_F(RedisRules, a_renewal_by_another_program_counts) {
   EXPECT_EQ(queue.status("a").standing, Standing::kAbsent);
 }
 
-TEST_F(RedisRules, garbage_in_the_hash_expires_like_an_admission_made_now) {
+TEST_P(RedisRules, garbage_in_the_hash_expires_like_an_admission_made_now) {
   use(6);
   redis().run({"HSET", "allowedIn:users", "text", "yes", "empty", "", "nan", "nan", "inf", "inf",
                "future", std::to_string(queue.wall_ms)});
@@ -85,7 +86,7 @@ TEST_F(RedisRules, garbage_in_the_hash_expires_like_an_admission_made_now) {
   EXPECT_EQ(queue.tick().admitted, 0u);
 }
 
-TEST_F(RedisRules, someone_both_admitted_and_waiting_is_admitted_only) {
+TEST_P(RedisRules, someone_both_admitted_and_waiting_is_admitted_only) {
   queue.line_up("a");
   redis().run({"ZADD", "queue:wait", "5", "a"});
   EXPECT_EQ(queue.status("a").standing, Standing::kAdmitted);
@@ -93,7 +94,7 @@ TEST_F(RedisRules, someone_both_admitted_and_waiting_is_admitted_only) {
   EXPECT_EQ(redis().number({"ZCARD", "queue:wait"}), 0);
 }
 
-TEST_F(RedisRules, what_another_program_removed_is_gone) {
+TEST_P(RedisRules, what_another_program_removed_is_gone) {
   queue.line_up("a"), queue.line_up("b"), queue.line_up("c");
   redis().run({"HDEL", "allowedIn:users", "a"});
   redis().run({"ZREM", "queue:wait", "b"});
@@ -106,7 +107,7 @@ TEST_F(RedisRules, what_another_program_removed_is_gone) {
   EXPECT_EQ(redis().number({"ZCARD", "queue:expiry"}), 0);
 }
 
-TEST_F(RedisRules, a_smaller_capacity_admits_nobody_until_there_is_room) {
+TEST_P(RedisRules, a_smaller_capacity_admits_nobody_until_there_is_room) {
   use(3);
   for (const char* user : {"a", "b", "c", "d"}) queue.line_up(user);
   rules.capacity = 1;
@@ -119,7 +120,7 @@ TEST_F(RedisRules, a_smaller_capacity_admits_nobody_until_there_is_room) {
   EXPECT_EQ(queue.status("d").standing, Standing::kAdmitted);
 }
 
-TEST_F(RedisRules, the_settings_in_force_are_the_stores) {
+TEST_P(RedisRules, the_settings_in_force_are_the_stores) {
   rules.capacity = 5;
   queue.use(rules);
   EXPECT_EQ(queue.configure().capacity, 5u);
@@ -137,7 +138,7 @@ TEST_F(RedisRules, the_settings_in_force_are_the_stores) {
   EXPECT_EQ(queue.configure().capacity, 9u) << "an older version changes nothing";
 }
 
-TEST_F(RedisRules, a_state_that_cannot_be_does_not_count) {
+TEST_P(RedisRules, a_state_that_cannot_be_does_not_count) {
   for (const char* clock : {"5", "-1e15", "9e15", "1e300"}) {
     SCOPED_TRACE(clock);
     use(1);
@@ -154,7 +155,7 @@ TEST_F(RedisRules, a_state_that_cannot_be_does_not_count) {
   }
 }
 
-TEST_F(RedisRules, a_lost_clock_goes_on_and_expires_nobody) {
+TEST_P(RedisRules, a_lost_clock_goes_on_and_expires_nobody) {
   use(1);
   queue.line_up("in"), queue.line_up("a");
   for (int i = 0; i < 3; ++i) queue.pass(3600 * kSecond), queue.tick();  // the clock lags by hours
@@ -166,7 +167,7 @@ TEST_F(RedisRules, a_lost_clock_goes_on_and_expires_nobody) {
   EXPECT_EQ(queue.status("a").position, 1u);
 }
 
-TEST_F(RedisRules, tickets_that_nothing_can_follow_are_given_anew_in_their_order) {
+TEST_P(RedisRules, tickets_that_nothing_can_follow_are_given_anew_in_their_order) {
   for (const char* score : {"inf", "1e308", "9007199254740992", "9007199254740991", "4.6e15"}) {
     SCOPED_TRACE(score);
     use(0);
@@ -186,7 +187,7 @@ TEST_F(RedisRules, tickets_that_nothing_can_follow_are_given_anew_in_their_order
   }
 }
 
-TEST_F(RedisRules, a_counter_that_cannot_count_is_put_right) {
+TEST_P(RedisRules, a_counter_that_cannot_count_is_put_right) {
   for (const char* value : {"9007199254740993", "9223372036854775807", "1e300", "-7", "nan", "inf",
                             "-inf", "", "12x", "0x7fffffffffffffff"}) {
     SCOPED_TRACE(value);
@@ -203,7 +204,7 @@ TEST_F(RedisRules, a_counter_that_cannot_count_is_put_right) {
   }
 }
 
-TEST_F(RedisRules, too_many_wrong_tickets_make_newcomers_wait_until_all_are_right) {
+TEST_P(RedisRules, too_many_wrong_tickets_make_newcomers_wait_until_all_are_right) {
   use(0);
   for (int i = 0; i < 2500; ++i)
     redis().run({"ZADD", "queue:wait", std::to_string(9e15 + i), "user" + std::to_string(i)});
@@ -214,7 +215,7 @@ TEST_F(RedisRules, too_many_wrong_tickets_make_newcomers_wait_until_all_are_righ
   EXPECT_GE(queue.tick().repaired, 2500u);
 }
 
-TEST_F(RedisRules, those_away_whose_leases_were_lost_are_not_passed_over_for_ever) {
+TEST_P(RedisRules, those_away_whose_leases_were_lost_are_not_passed_over_for_ever) {
   queue.line_up("in"), queue.line_up("a"), queue.line_up("b");
   queue.away({"a"});
   redis().run({"DEL", "queue:lease"});
@@ -222,7 +223,7 @@ TEST_F(RedisRules, those_away_whose_leases_were_lost_are_not_passed_over_for_eve
   EXPECT_EQ(queue.status("a").standing, Standing::kAdmitted);
 }
 
-TEST_F(RedisRules, an_index_that_lies_ahead_admits_nobody_for_ever) {
+TEST_P(RedisRules, an_index_that_lies_ahead_admits_nobody_for_ever) {
   queue.line_up("in");
   for (const char* score : {"inf", "1e300", "9000000000000000"}) {
     redis().run({"ZADD", "queue:expiry", score, "in"});
@@ -234,7 +235,7 @@ TEST_F(RedisRules, an_index_that_lies_ahead_admits_nobody_for_ever) {
   EXPECT_EQ(queue.status("in").standing, Standing::kAbsent);
 }
 
-TEST_F(RedisRules, garbage_in_the_state_is_ignored) {
+TEST_P(RedisRules, garbage_in_the_state_is_ignored) {
   redis().run(
       {"HSET",   "queue:state", "q",    "x",    "w",        "nan",   "capacity",
        "many",   "duration",    "",     "hint", "inf",      "sweep", "9999999999999999999999",
@@ -244,7 +245,7 @@ TEST_F(RedisRules, garbage_in_the_state_is_ignored) {
   EXPECT_EQ(queue.tick().capacity, 1u);
 }
 
-TEST_F(RedisRules, the_cost_of_a_tick_does_not_grow_with_those_admitted) {
+TEST_P(RedisRules, the_cost_of_a_tick_does_not_grow_with_those_admitted) {
   use(5000);
   for (int i = 0; i < 5000; ++i) queue.line_up("user" + std::to_string(i));
   auto commands = [] {

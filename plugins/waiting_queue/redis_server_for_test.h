@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -29,8 +30,19 @@ using Reply = std::unique_ptr<redisReply, ReplyFree>;
 
 class RedisServer {
  public:
-  static bool installed(const std::string& program = "redis-server") {
+  // The program that tests start: GW_TEST_SERVER, else redis-server.
+  static std::string usual() {
+    const char* given = std::getenv("GW_TEST_SERVER");
+    return given ? given : "redis-server";
+  }
+  static bool installed(const std::string& program = usual()) {
     return std::system(("command -v " + program + " >/dev/null 2>&1").c_str()) == 0;
+  }
+  // The usual one, and the other that speaks Redis if it is on PATH.
+  static std::vector<std::string> kinds() {
+    std::vector<std::string> kinds = {usual()};
+    if (usual() == "redis-server" && installed("valkey-server")) kinds.push_back("valkey-server");
+    return kinds;
   }
 
   // A port that was free a moment ago.
@@ -47,7 +59,7 @@ class RedisServer {
   }
 
   // `config`: text of a configuration file, for what a sentinel wants to write to.
-  explicit RedisServer(std::vector<std::string> more = {}, std::string program = "redis-server",
+  explicit RedisServer(std::vector<std::string> more = {}, std::string program = usual(),
                        std::string config = {})
       : more_(std::move(more)), program_(std::move(program)), config_(std::move(config)) {
     char name[] = "/tmp/gateway-redis-XXXXXX";
@@ -84,6 +96,20 @@ class RedisServer {
     for (int i = 0; i < 1000 && !connect(); ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
+  // Calls `heard` with what is published on `channel`, from within the other functions, until the
+  // connection breaks. Replies are RESP3's from now on.
+  void listen(const std::string& channel, std::function<void(std::string_view)> heard) {
+    heard_ = std::move(heard);
+    run({"HELLO", "3"});
+    redisSetPushCallback(context_.get(), [](void* self, void* pushed) {
+      Reply reply(static_cast<redisReply*>(pushed));
+      if (reply->elements == 3 && std::string_view(reply->element[0]->str) == "message")
+        static_cast<RedisServer*>(self)->heard_({reply->element[2]->str, reply->element[2]->len});
+    });
+    context_->privdata = this;
+    // Its confirmation is pushed too, and no reply follows it.
+    redisAppendCommand(context_.get(), "SUBSCRIBE %s", channel.c_str());
+  }
   void stop() {
     context_.reset();
     if (pid_ <= 0) return;
@@ -103,7 +129,9 @@ class RedisServer {
   }
   Reply run(int count, const char** words, const std::size_t* sizes) {
     if (!context_ && !connect()) return nullptr;
-    return Reply(static_cast<redisReply*>(redisCommandArgv(context_.get(), count, words, sizes)));
+    Reply reply(static_cast<redisReply*>(redisCommandArgv(context_.get(), count, words, sizes)));
+    if (!reply) context_.reset();  // the next command connects anew
+    return reply;
   }
   // The reply as a number (also "12"), or -1.
   long long number(const std::vector<std::string>& words) {
@@ -136,6 +164,7 @@ class RedisServer {
   std::string folder_;
   pid_t pid_ = -1;
   std::unique_ptr<redisContext, ContextFree> context_;
+  std::function<void(std::string_view)> heard_;
 };
 
 }  // namespace gw::queue

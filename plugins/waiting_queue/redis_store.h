@@ -47,6 +47,7 @@ class RedisStore : public Store {
   StoreError look(std::span<const std::string_view> users, Looked looked) override;
   void away(std::span<const std::string_view> users) override;
   StoreError tick(Ticked ticked) override;
+  void expect_master(const RedisHost& master) { connection_.expect_master(master); }
   // Home worker, when up: brings the settings of this gateway. `told` also gets what was in force.
   void configure(bool only_if_missing, std::function<void(const InForce&)> told);
 

@@ -139,7 +139,7 @@ class RedisSentinels : public RedisTopology {
     for (int i = 0; i < 3; ++i) {
       const auto port = RedisServer::free_port();
       sentinels_[i] = std::make_unique<RedisServer>(
-          std::vector<std::string>{"--port", text(port), "--sentinel"}, "redis-server",
+          std::vector<std::string>{"--port", text(port), "--sentinel"}, RedisServer::usual(),
           "sentinel monitor shop 127.0.0.1 " + text(ports_[0]) +
               " 2\nsentinel down-after-milliseconds shop 500\n"
               "sentinel failover-timeout shop 3000\n");
@@ -182,6 +182,30 @@ TEST_F(RedisSentinels, name_the_master_before_and_after_a_failover) {
   EXPECT_THAT(stream.body(), HasSubstr("ALLOWED_IN"));
   EXPECT_THAT(call("GET", "/api/v1/queue/status", "b").body(),
               HasSubstr("\"userQueuePosition\":1"));
+}
+
+TEST_F(RedisSentinels, make_another_master_and_the_old_one_never_hears_of_it) {
+  start(store_);
+  wait_up();
+  line_up("in");
+  servers_[0]->number({"WAIT", "2", "5000"});
+  servers_[0]->run({"ACL", "SETUSER", "default", "-replicaof", "-slaveof"});
+  sentinels_[0]->run({"SENTINEL", "FAILOVER", "shop"});
+  int made = 0;
+  wait([&] {
+    for (int i : {1, 2})
+      if (servers_[i]->text({"INFO", "replication"}).starts_with("# Replication\r\nrole:master"))
+        made = i;
+    return made != 0;
+  });
+  int asked = 0;
+  wait([&] {
+    line_up("late" + std::to_string(++asked));
+    return servers_[made]->number({"ZCARD", "queue:wait"}) > 0;
+  });
+  EXPECT_THAT(servers_[0]->text({"INFO", "replication"}), HasSubstr("role:master"));
+  EXPECT_EQ(line_up("next").status(), 200u);
+  EXPECT_GT(servers_[made]->number({"ZSCORE", "queue:wait", "next"}), 0);
 }
 
 TEST_F(RedisSentinels, that_do_not_know_the_master_are_said_so) {

@@ -67,7 +67,9 @@ class WrongType : public RedisQueueTest {
   static constexpr const char* kTypes[] = {"string", "list", "set", "hash", "zset", "stream"};
 };
 
-TEST_F(WrongType, in_a_shared_key_is_an_error_that_changes_nothing) {
+GW_OVER_ALL_SERVERS(WrongType);
+
+TEST_P(WrongType, in_a_shared_key_is_an_error_that_changes_nothing) {
   for (const char* key : kBaseKeys)
     for (const char* type : kTypes)
       for (const auto& attempt : attempts()) {
@@ -86,7 +88,7 @@ TEST_F(WrongType, in_a_shared_key_is_an_error_that_changes_nothing) {
       }
 }
 
-TEST_F(WrongType, in_a_key_of_ours_heals_and_nobody_loses_the_place) {
+TEST_P(WrongType, in_a_key_of_ours_heals_and_nobody_loses_the_place) {
   for (const auto& [key, right] : kOurKeys)
     for (const char* type : kTypes)
       for (const auto& attempt : attempts()) {

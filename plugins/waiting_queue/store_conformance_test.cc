@@ -11,14 +11,14 @@ namespace {
 
 constexpr std::uint64_t kSecond = 1000;
 
-class StoreConformance : public ::testing::TestWithParam<const char*> {
+class StoreConformance : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    if (std::string_view(GetParam()) == "memory") {
+    if (GetParam() == "memory") {
       subject_ = std::make_unique<MemorySubject>();
     } else {
-      ASSERT_TRUE(RedisServer::installed()) << "no redis-server here: tools/setup.sh test";
-      subject_ = std::make_unique<RedisSubject>();
+      ASSERT_TRUE(RedisServer::installed(GetParam())) << "not here: tools/setup.sh test";
+      subject_ = std::make_unique<RedisSubject>(RedisSubject::shared_server(GetParam()));
     }
   }
   Subject& with(const Rules& rules) {
@@ -37,8 +37,8 @@ class StoreConformance : public ::testing::TestWithParam<const char*> {
   std::unique_ptr<Subject> subject_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Stores, StoreConformance, ::testing::Values("memory", "redis"),
-                         [](const auto& parameter) { return std::string(parameter.param); });
+INSTANTIATE_TEST_SUITE_P(Memory, StoreConformance, ::testing::Values("memory"), up_to_dash);
+GW_OVER_ALL_SERVERS(StoreConformance);
 
 TEST_P(StoreConformance, admits_while_there_is_room_and_queues_after) {
   Subject& queue = with(room_for(2));
@@ -144,6 +144,40 @@ TEST_P(StoreConformance, a_longest_stay_ends_an_admission_in_spite_of_renewals) 
   }
   queue.live(10 * kSecond);
   EXPECT_EQ(queue.gate("a").standing, Standing::kAbsent);
+}
+
+TEST_P(StoreConformance, a_longer_duration_does_not_lengthen_the_longest_stay) {
+  Rules rules = room_for(2);
+  rules.duration_ms = 60 * kSecond;
+  rules.max_stay_ms = 300 * kSecond;
+  Subject& queue = with(rules);
+  queue.line_up("a"), queue.line_up("b");
+  for (int i = 0; i < 28; ++i) queue.live(10 * kSecond), queue.gate("a"), queue.gate("b");
+  rules.duration_ms = 240 * kSecond;
+  ++rules.version;
+  queue.change(rules);
+  queue.live(19 * kSecond);
+  EXPECT_EQ(queue.gate("a").standing, Standing::kAdmitted);
+  queue.live(1 * kSecond);
+  EXPECT_EQ(queue.gate("a").standing, Standing::kAbsent);
+  queue.live(2 * kSecond);
+  EXPECT_EQ(queue.tick().admitted, 0u) << "b's slot is free without being asked for";
+}
+
+TEST_P(StoreConformance, a_shorter_duration_counts_from_the_last_renewal) {
+  Rules rules = room_for(1);
+  rules.max_stay_ms = 300 * kSecond;
+  Subject& queue = with(rules);
+  queue.line_up("a");
+  queue.live(200 * kSecond);
+  queue.gate("a");
+  rules.duration_ms = 60 * kSecond;
+  ++rules.version;
+  queue.change(rules);
+  queue.live(59 * kSecond);
+  EXPECT_EQ(queue.status("a").standing, Standing::kAdmitted);
+  queue.live(2 * kSecond);
+  EXPECT_EQ(queue.status("a").standing, Standing::kAbsent);
 }
 
 TEST_P(StoreConformance, a_lease_ends_waiting_and_a_status_call_renews_it) {

@@ -6,9 +6,11 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "memory_queue.h"
@@ -21,6 +23,8 @@ class Subject {
  public:
   virtual ~Subject() = default;
   virtual void reset(const Rules& rules) = 0;
+  // Other settings over what is there already, in force from now on.
+  virtual void change(const Rules& rules) = 0;
   virtual Answer run(Operation operation, std::string_view user, std::string_view id) = 0;
   // Pairs of user and operation id, in one step where the store can.
   virtual std::vector<Lineup> line_up_all(
@@ -60,12 +64,18 @@ inline std::vector<std::string_view> views(const std::vector<std::string>& texts
   return {texts.begin(), texts.end()};
 }
 
+// Users whom the streams are told of, in this order.
+struct News {
+  std::vector<std::string> admitted, closed;
+};
+
 class MemorySubject : public Subject {
  public:
   using Subject::run;
   void reset(const Rules& rules) override {
     queue_ = std::make_unique<MemoryQueue>(rules, 100'000);
   }
+  void change(const Rules& rules) override { queue_->set_rules(rules, 100'000); }
   Answer run(Operation operation, std::string_view user, std::string_view id) override {
     return queue_->run(operation, user, id, wall_ms);
   }
@@ -74,6 +84,8 @@ class MemorySubject : public Subject {
   }
   void away(const std::vector<std::string>& users) override { queue_->away(views(users), wall_ms); }
   Census tick() override { return queue_->tick(wall_ms); }
+  std::vector<std::string> take_admitted() { return queue_->take_admitted(); }
+  std::vector<std::string> take_closed() { return queue_->take_closed(); }
 
  private:
   std::unique_ptr<MemoryQueue> queue_;
@@ -85,18 +97,24 @@ class RedisSubject : public Subject {
   static constexpr char kTestClock[] =
       "local function wall_ms() return tonumber(redis.call('GET', 'test:now')) end\n";
 
-  // Of all tests in this process that need none of their own.
-  static RedisServer& shared_server() {
-    static RedisServer server;
-    return server;
+  // Of all tests in this process that need none of their own; one for each kind.
+  static RedisServer& shared_server(const std::string& program) {
+    static std::map<std::string, std::unique_ptr<RedisServer>> servers;
+    auto& server = servers[program];
+    if (!server) server = std::make_unique<RedisServer>(std::vector<std::string>{}, program);
+    return *server;
   }
-  explicit RedisSubject(RedisServer& server = shared_server()) : server_(server) {}
+  explicit RedisSubject(RedisServer& server) : server_(server) {}
   RedisServer& server() { return server_; }
   void reset(const Rules& rules) override {
     server().run({"FLUSHALL"});
     use(rules);
   }
-  // Other rules over what is there already.
+  void change(const Rules& rules) override {
+    use(rules);
+    EXPECT_EQ(configure().capacity, rules.capacity);
+  }
+  // Other rules over what is there already, without putting them in force.
   void use(const Rules& rules) { scripts_ = std::make_unique<Scripts>(rules, "", kTestClock); }
   Answer run(Operation operation, std::string_view user, std::string_view id) override {
     Answer answer;
@@ -132,8 +150,11 @@ class RedisSubject : public Subject {
     return outcomes.value_or(std::vector<Lineup>(users.size()));
   }
   std::vector<Place> look(const std::vector<std::string>& users) override {
+    return look(users, std::string(users.size(), '0'));
+  }
+  // A digit for each user, '1': as for a gated call.
+  std::vector<Place> look(const std::vector<std::string>& users, const std::string& renew) {
     auto names = views(users);
-    std::string renew(users.size(), '0');
     auto places = read_places(
         call([&](bool whole) { scripts_->look(names, renew, whole, command_); }), users.size());
     EXPECT_TRUE(places.has_value()) << error();
@@ -155,6 +176,16 @@ class RedisSubject : public Subject {
     EXPECT_TRUE(settings.has_value()) << error();
     return settings.value_or(InForce{});
   }
+  // What the scripts publish is kept from now on; all of it is here after another command.
+  void hear_news() {
+    server().listen("queue:events", [this](std::string_view payload) {
+      auto notice = read_notice(payload);
+      ASSERT_TRUE(notice.has_value()) << payload;
+      auto& users = notice->letter == 'A' ? news_.admitted : news_.closed;
+      for (std::string_view user : notice->users) users.emplace_back(user);
+    });
+  }
+  News take_news() { return std::exchange(news_, {}); }
   // For tests in which they fail.
   void attempt_away(const std::vector<std::string>& users) {
     auto names = views(users);
@@ -191,26 +222,34 @@ class RedisSubject : public Subject {
   std::unique_ptr<Scripts> scripts_;
   Command command_;
   Reply reply_;
+  News news_;
 };
 
-// A queue of capacity 1 on the shared server, fresh for each test.
-class RedisQueueTest : public ::testing::Test {
+// For suites that run over every kind of server.
+inline std::string up_to_dash(const ::testing::TestParamInfo<std::string>& parameter) {
+  return parameter.param.substr(0, parameter.param.find('-'));
+}
+#define GW_OVER_ALL_SERVERS(suite) \
+  INSTANTIATE_TEST_SUITE_P(Servers, suite, ::testing::ValuesIn(RedisServer::kinds()), up_to_dash)
+
+// A queue of capacity 1 on the shared server of a kind, fresh for each test.
+class RedisQueueTest : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(RedisServer::installed()) << "no redis-server here: tools/setup.sh test";
+    ASSERT_TRUE(RedisServer::installed(GetParam())) << "not here: tools/setup.sh test";
     use(1);
   }
   void use(std::uint64_t capacity) {
     rules.capacity = capacity;
     queue.reset(rules);
   }
-  static RedisServer& redis() { return RedisSubject::shared_server(); }
+  static RedisServer& redis() { return RedisSubject::shared_server(GetParam()); }
   std::string wall_seconds(std::int64_t ago = 0) {
     return std::to_string(static_cast<std::int64_t>(queue.wall_ms / 1000) - ago);
   }
 
   Rules rules;
-  RedisSubject queue;
+  RedisSubject queue{redis()};
 };
 
 }  // namespace gw::queue

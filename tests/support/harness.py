@@ -24,6 +24,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("GW_BUILD", ROOT / "build" / "release"))
 GATEWAY = BUILD / "bin" / "gateway"
+REDIS_SERVER = os.environ.get("GW_TEST_SERVER", "redis-server")
 DEADLINE_S = 60.0
 
 
@@ -389,19 +390,19 @@ class Redis(Process):
     def __init__(self, folder, port=None):
         self.port = port or free_port()
         self.folder = folder
-        super().__init__(["redis-server", "--port", self.port, "--bind", "127.0.0.1", "--save", "",
+        super().__init__([REDIS_SERVER, "--port", self.port, "--bind", "127.0.0.1", "--save", "",
                           "--appendonly", "no", "--dir", folder, "--daemonize", "no", "--loglevel", "warning"])
-        wait_for("redis-server", lambda: self._answers())
+        wait_for(REDIS_SERVER, lambda: self._answers())
 
     def _answers(self):
         if self.child.poll() is not None:
-            raise AssertionError("redis-server ended: " + self.log())
+            raise AssertionError(REDIS_SERVER + " ended: " + self.log())
         with contextlib.suppress(OSError):
             return self.command("PING") == "PONG"
 
-    def command(self, *words):
+    def command(self, *words, deadline_s=DEADLINE_S):
         """One command; the reply as Python has it (errors raise)."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_S) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=deadline_s) as connection:
             data = b"*%d\r\n" % len(words)
             for word in words:
                 word = str(word).encode()
