@@ -100,6 +100,9 @@ class Queue:
     def look(self, users, renew="0"):
         return self.run("look", renew * len(users), *users)
 
+    def ranks(self, users):
+        return self.run("look", "", *users)
+
     def least(self, users):
         return self.redis.call("EVALSHA", self.minimal, 3, "least:wait", "least:in", "least:counter", *users)
 

@@ -33,7 +33,9 @@ StreamHub::StreamHub(Context context, Worker worker, const Settings& settings, S
       pace_(pace),
       notice_(number_of(settings.notice)),
       measures_(measures),
-      slots_(std::max<std::uint32_t>(1, settings.status_interval_ms / kSlotMs)) {
+      slots_(std::max<std::uint32_t>(1, settings.status_interval_ms / kSlotMs)),
+      whole_every_(std::max<std::uint64_t>(
+          1, settings.rules.presence_ms / 8 / std::max(1u, settings.status_interval_ms))) {
   context_.random(&random_, sizeof random_);
   down_ = !store.available();
   turn_ = Ticket(
@@ -185,7 +187,8 @@ void StreamHub::visit(Slot& slot) {
     stream->quiet = false;
     users.push_back(stream->user->first);
   }
-  look(users);
+  const std::uint64_t turn = wheel_ / slots_.size() + wheel_ % slots_.size();  // of each another
+  look(users, turn % whole_every_ == 0 ? Looking::kWhole : Looking::kRanks);
 }
 
 void StreamHub::end_of_turn() {
@@ -199,13 +202,13 @@ void StreamHub::end_of_turn() {
   look(names);
 }
 
-void StreamHub::look(std::span<const std::string_view> users) {
+void StreamHub::look(std::span<const std::string_view> users, Looking looking) {
   while (!users.empty()) {
     auto batch = users.first(std::min(users.size(), kBatch));
     users = users.subspan(batch.size());
     std::vector<std::string> names(batch.begin(), batch.end());
     StoreError error =
-        store_.look(batch, [this, names](StoreError e, std::span<const Place> places) {
+        store_.look(batch, looking, [this, names](StoreError e, std::span<const Place> places) {
           on_looked(names, e, places);
         });
     if (error != StoreError::kNone) on_looked(names, error, {});

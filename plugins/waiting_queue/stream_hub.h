@@ -10,7 +10,7 @@
 //   the operator's message, if there is one: NOTICE, once, behind the first of these
 //   store away for a moment: HOLD, once, to all within about a second; store back: looked up again
 //
-// A look also keeps the user's lease; when a user's last stream here closes the store is told
+// A look also keeps the user's lease, at every third turn or so (Looking); when a user's last stream here closes the store is told
 // (`away`), in batches at the end of the loop's turn. A stream costs about 200 bytes here. Worker
 // thread only.
 #pragma once
@@ -97,7 +97,7 @@ class StreamHub {
   void unlink(Stream* stream);
   void close(Stream* stream);  // ends and forgets it
   void end_of_turn();
-  void look(std::span<const std::string_view> users);
+  void look(std::span<const std::string_view> users, Looking looking = Looking::kWhole);
   void on_looked(std::span<const std::string> users, StoreError error,
                  std::span<const Place> places);
   void show(Stream* stream, const Place& place);
@@ -125,7 +125,8 @@ class StreamHub {
   Users users_;
   std::size_t size_ = 0;
   std::vector<Slot> slots_;
-  std::uint64_t wheel_ = 0;  // slots passed since the start
+  const std::uint64_t whole_every_;  // turns of the wheel between two whole looks at a stream
+  std::uint64_t wheel_ = 0;          // slots passed since the start
   std::uint64_t wheel_started_ns_ = 0;
   Timer wheel_timer_;
   bool down_ = false;
