@@ -6,8 +6,8 @@
 -- Returns  {waiting in all, position from 1 of each user; 0: neither waits nor is admitted, -1: admitted}
 -- Atomic   because a renewal must not revive an admission that expired in between, and because standing
 --          and position must belong together.
-local users = {unpack(ARGV, 9)}
-local valid = admitted_among(users)
+local users, ranks_only = {unpack(ARGV, 9)}, ARGV[8] == ''
+local valid = ranks_only and {} or admitted_among(users)
 local renewing, others = {}, users
 if next(valid) then
   others = {}
@@ -23,27 +23,36 @@ end
 
 -- With "" a lease is long enough, unless a stream closed elsewhere has shortened it.
 local heard = others
-if ARGV[8] == '' then
+if ranks_only then
   heard = {}
   local away = aways > 0 and call('SMISMEMBER', AWAY, unpack(users)) or {}
   for i = 1, #away do
-    if away[i] == 1 and not valid[users[i]] then heard[#heard + 1] = users[i] end
+    if away[i] == 1 then heard[#heard + 1] = users[i] end
   end
 end
 local ends = settle_leases(heard)
 
-local answer, other = {0}, 0
+local answer, other, absent = {0}, 0, {}
 for i = 1, #users do
   local user, position = users[i], -1
   if not valid[user] then
     other = other + 1
     local rank = waiting > 0 and call('ZRANK', WAIT, user)
     position = rank and rank + 1 or 0
-    if not rank and heard == others then ends[other] = false end
+    if not rank then
+      absent[#absent + 1] = user
+      if not ranks_only then ends[other] = false end
+    end
   end
   answer[i + 1] = position
 end
 hear(heard, ends)
+if ranks_only and #absent > 0 then
+  valid = admitted_among(absent)
+  for i = 1, #users do
+    if valid[users[i]] then answer[i + 1] = -1 end
+  end
+end
 save_repairs()
 answer[1] = waiting
 return answer
