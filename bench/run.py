@@ -13,6 +13,7 @@ leaves the others; each section says when, where and by which command it was mea
   waiting    a crowd that asks against a crowd that holds streams
   streams    15,000 open streams beside nginx with nchan: bytes per stream, CPU per event
   scripts    Redis' own time per line-up, status and rank (redis_cost.py)
+  lineups    the gateway's own processor time per line-up for the Redis part (bench/lineups.cc)
   slow       good traffic beside 10,000 slow clients (slow_clients.py)
   handover   how late an admission comes while open streams move to a new build of the queue
   hub        how long 100,000 open streams hold the loop (bench/hub.cc: no sockets, memory store)
@@ -77,6 +78,7 @@ MEASURES = {"processor": relay.processor, "counts": relay.counts, "idle": relay.
             "latency": relay.latency, "admission": admission.admission, "handover": handover.handover, "waiting": waiting.waiting,
             "streams": streams.streams,
             "scripts": output("The queue's scripts", sys.executable, ROOT / "bench" / "redis_cost.py"), "slow": output("Slow clients", sys.executable, ROOT / "bench" / "slow_clients.py"),
+            "lineups": output("The gateway's part of a line-up", harness.BUILD / "bench" / "bench_lineups"),
             "hub": output("Very many streams", harness.BUILD / "bench" / "bench_hub")}
 
 
