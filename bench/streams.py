@@ -21,7 +21,7 @@ name = "queue"
 file = "waiting_queue.so"
 [plugin.config]
 store = "redis://127.0.0.1:{redis}"
-capacity = 0
+capacity = {capacity}
 [[pipeline]]
 filters = ["auth", "queue"]
 """
@@ -89,11 +89,22 @@ async def cost(process, tally, work):
     return (cpu_seconds(process.child.pid) - begun) / events * 1e5, (tally["bytes"] - size) / events, events
 
 
+def start_gateway(folder, redis, capacity):
+    """That believes who says who it is, and may hold more connections than it has descriptors for services."""
+    config = folder / "gateway.toml"
+    config.write_text(CONFIG.format(plugins=harness.BUILD / "tests" / "plugins", redis=redis.port, capacity=capacity))
+    return harness.Gateway(config, {"LD_PRELOAD": str(TOOLS / "many_descriptors.so")}, cwd=folder)
+
+
+def crowd(people):
+    """Of each: lines up, and opens its stream."""
+    return [(f"POST /api/v1/queue/lineup HTTP/1.1\r\nHost: x\r\nX-Subject: person-{i:029d}\r\n\r\n"
+             f"GET /api/v1/queue/stream HTTP/1.1\r\nHost: x\r\nX-Subject: person-{i:029d}\r\n\r\n").encode()
+            for i in range(people)]
+
+
 async def ours(gateway, people):
-    tally = count()
-    requests = [(f"POST /api/v1/queue/lineup HTTP/1.1\r\nHost: x\r\nX-Subject: person-{i:029d}\r\n\r\n"
-                 f"GET /api/v1/queue/stream HTTP/1.1\r\nHost: x\r\nX-Subject: person-{i:029d}\r\n\r\n").encode()
-                for i in range(people)]
+    tally, requests = count(), crowd(people)
     transports, memory = await held(gateway.port, requests, tally, gateway, True)
     await asyncio.sleep(10)
     result = await cost(gateway, tally, asyncio.sleep(30))
@@ -133,9 +144,7 @@ def streams(options):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with harness.scratch() as folder:
         redis = harness.Redis(folder)
-        config = folder / "gateway.toml"
-        config.write_text(CONFIG.format(plugins=harness.BUILD / "tests" / "plugins", redis=redis.port))
-        gateway = harness.Gateway(config, {"LD_PRELOAD": str(TOOLS / "many_descriptors.so")}, cwd=folder)
+        gateway = start_gateway(folder, redis, 0)
         try:
             memory, event = asyncio.run(ours(gateway, people))
         finally:
