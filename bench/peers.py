@@ -38,17 +38,17 @@ def wrk(port, connections, seconds, path="/x", headers=()):
     return int(re.search(r"(\d+) requests in", out).group(1))
 
 
-NGINX_HEAD = """worker_processes 1; pid {folder}/{name}.pid; error_log stderr error;
-events {{ worker_connections 8192; }}
+NGINX_HEAD = """{head} worker_processes 1; pid {folder}/{name}.pid; error_log stderr error;
+events {{ worker_connections {connections}; }}
 http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 1h;
 client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;
 uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
 """
 
 
-def nginx(folder, name, body):
+def nginx(folder, name, body, head="", connections=8192):
     config = folder / f"{name}.conf"
-    config.write_text(NGINX_HEAD.format(folder=folder, name=name) + body + "}\n")
+    config.write_text(NGINX_HEAD.format(folder=folder, name=name, head=head, connections=connections) + body + "}\n")
     return harness.NginxProcess(folder, config)
 
 

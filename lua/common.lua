@@ -21,7 +21,6 @@ local PAGE_MS = 60000    -- how long answers to operations go to one page
 local YEAR_MS = 366 * 86400000
 local AHEAD_MS = 60000   -- an index entry that lies further ahead of the clock is not ours
 local MAX_TICKET = 4503599627370496  -- 2^52: beyond, and a ticket could not be told from the next one
-local ABSENT, WAITING, ADMITTED = 0, 1, 2
 local call = redis.call
 
 local waiting = call('ZCARD', WAIT)
@@ -132,10 +131,10 @@ local function admitted_among(users)
   local valid, inside, names, values = {}, {}, {}, {}
   if admitted == 0 then return valid, inside end
   local found = call('HMGET', USERS, unpack(users))
-  for i, user in ipairs(users) do
+  for i = 1, #users do
     if found[i] then
-      inside[user] = true
-      names[#names + 1], values[#values + 1] = user, found[i]
+      inside[users[i]] = true
+      names[#names + 1], values[#values + 1] = users[i], found[i]
     end
   end
   if #names == 0 then return valid, inside end
@@ -256,11 +255,10 @@ end
 local function settle_leases(users)
   if leases == 0 or #users == 0 then return {} end
   local ends, over = call('ZMSCORE', LEASE, unpack(users)), {}
-  for i, user in ipairs(users) do
-    if ends[i] then
-      ends[i] = tonumber(ends[i])
-      if ends[i] <= now then over[#over + 1] = user end
-    end
+  for i = 1, #users do
+    local lease = ends[i] and tonumber(ends[i])
+    ends[i] = lease
+    if lease and lease <= now then over[#over + 1] = users[i] end
   end
   drop_waiting(over)
   return ends
@@ -279,15 +277,15 @@ local function settle(user)
 end
 
 -- These, who wait, were heard of: the leases that there are begin anew, who was away is back in line. `ends`:
--- when the leases end. A lease begins anew with an eighth more than it has to last, so that of those who are
--- heard of all the time only a few are written.
+-- when the leases end; of somebody who does not wait: none. A lease begins anew with a quarter more than it has
+-- to last, when half of that is used up: so of those who are heard of all the time only a few are written, and
+-- of open streams not every look needs to read it (look.lua).
 local function hear(users, ends)
   if #users == 0 or leases == 0 then return end
-  local scores = {}
-  for i, user in ipairs(users) do
-    if ends[i] and ends[i] < now + presence then
-      scores[#scores + 1], scores[#scores + 2] = now + presence + math.floor(presence / 8), user
-    end
+  local spare = math.floor(presence / 8)
+  local least, new, scores = now + presence + spare, string.format('%.17g', now + presence + 2 * spare), {}
+  for i = 1, #users do
+    if ends[i] and ends[i] < least then scores[#scores + 1], scores[#scores + 2] = new, users[i] end
   end
   if #scores > 0 then call('ZADD', LEASE, unpack(scores)) end
   if aways == 0 then return end
@@ -346,20 +344,30 @@ local function turn_page()
   return index
 end
 
-local function operation(user, what, id) return #user .. ':' .. user .. ':' .. what .. ':' .. id end
+local sizes = {}  -- as text, which most users of a batch share
+local function operation(user, what, id)
+  local size = sizes[#user]
+  if not size then
+    size = #user .. ':'
+    sizes[#user] = size
+  end
+  return size .. user .. what .. id
+end
 
 -- The answers given before to these operations, false for those not known; and whether there are such.
 local function earlier_answers(operations)
-  local answers, unknown = {}, false
-  for i = 1, #operations do answers[i] = false end
+  local count, known, answers = #operations, 0, {}
+  for i = 1, count do answers[i] = false end
   for page = 1, 2 do
     if page_sizes[page] > 0 then
       local found = call('HMGET', PAGES[page], unpack(operations))
-      for i = 1, #operations do answers[i] = answers[i] or num(found[i]) or false end
+      for i = 1, count do
+        local answer = found[i] and not answers[i] and num(found[i])
+        if answer then answers[i], known = answer, known + 1 end
+      end
     end
   end
-  for i = 1, #operations do unknown = unknown or not answers[i] end
-  return answers, unknown
+  return answers, known < count
 end
 
 -- `pairs`: operation, answer, ...

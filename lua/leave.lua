@@ -4,7 +4,7 @@
 -- ARGV     1-7 common, 8 "admitted" or "waiting", 9 user, 10 operation id
 -- Returns  {1 when there was something to take, promoted}
 -- Atomic   because the slot that becomes free goes to the first in line in the same step.
-local user, mark = ARGV[9], operation(ARGV[9], ARGV[8], ARGV[10])
+local user, mark = ARGV[9], operation(ARGV[9], ':' .. ARGV[8] .. ':', ARGV[10])
 local page = turn_page()
 save_repairs()
 local earlier = earlier_answers({mark})[1]

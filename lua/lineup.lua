@@ -7,10 +7,10 @@
 --          could fill the slot or overtake those who wait.
 -- A crowd at an opening comes in batches of people never seen before: for them everything that the decision
 -- needs is read at once, and written at once at the end or before somebody else's turn.
-local users, operations = {}, {}
-for i = 8, #ARGV, 2 do
-  users[#users + 1] = ARGV[i]
-  operations[#operations + 1] = operation(ARGV[i], 'l', ARGV[i + 1])
+local users, operations, count = {}, {}, (#ARGV - 7) / 2
+for i = 1, count do
+  local user = ARGV[6 + 2 * i]
+  users[i], operations[i] = user, operation(user, ':l:', ARGV[7 + 2 * i])
 end
 
 local ticket = mend_tickets()
@@ -26,17 +26,27 @@ if not unanswered then
 end
 save_clock()
 local _, inside = admitted_among(users)
-local places = waiting > 0 and call('ZMSCORE', WAIT, unpack(users)) or {}
+local keep = ARGV[7] == 'keep'
 local news = {}                            -- all who were admitted
 local entering, lining, ends = {}, {}, {}  -- decided, not yet written
-local newcomers = {}
-local free                                 -- slots that nobody present waits for; nil: not known
-local known, given = {}, {}                -- users of whom what was read is no longer true; answers given
+local newcomers, queued = {}, 0
+local known = {}                           -- users of whom what was read is no longer true
+local lease_end = string.format('%.17g', now + presence)
+-- Slots that nobody present waits for; nil: not known.
+local free
+if admitted >= capacity and call('ZCOUNT', EXPIRY, '-inf', now - duration) == 0 then free = 0 end
+
+-- Does this user of the batch wait? Asked only where it matters: while no slot is free everybody goes to the back.
+local places
+local function has_place(i)
+  places = places or (waiting > 0 and call('ZMSCORE', WAIT, unpack(users)) or {})
+  return places[i]
+end
 
 local function write()
   admit(entering)
-  if #lining > 0 then
-    call('SET', COUNTER, string.format('%.0f', ticket))
+  if queued > 0 then
+    call('SET', COUNTER, string.format('%d', ticket))
     waiting = waiting + call('ZADD', WAIT, unpack(lining))
     if aways > 0 then call('SREM', AWAY, unpack(newcomers)) end
     if presence > 0 then
@@ -44,7 +54,7 @@ local function write()
       leases = leases + 1
     end
   end
-  entering, lining, ends, newcomers = {}, {}, {}, {}
+  entering, lining, ends, newcomers, queued = {}, {}, {}, {}, 0
 end
 
 local function make_room()
@@ -61,9 +71,11 @@ local function enter_or_queue(user)
     return 2
   end
   ticket = ticket + 1
-  lining[#lining + 1], lining[#lining + 2] = ticket, user
-  ends[#ends + 1], ends[#ends + 2] = now + presence, user
-  newcomers[#newcomers + 1] = user
+  queued = queued + 1
+  local at = 2 * queued
+  lining[at - 1], lining[at] = string.format('%d', ticket), user
+  ends[at - 1], ends[at] = lease_end, user
+  newcomers[queued] = user
   return 3
 end
 
@@ -75,23 +87,32 @@ local function decide(user)
   if call('ZSCORE', WAIT, user) then hear({user}, lease) end
   make_room()
   if is_admitted(user) then return 2 end
-  if free == 0 and ARGV[7] == 'keep' and call('ZSCORE', WAIT, user) then return 3 end
+  if free == 0 and keep and call('ZSCORE', WAIT, user) then return 3 end
   return enter_or_queue(user)
 end
 
-local fresh = {}
-for i, user in ipairs(users) do
-  local answer = answers[i] or given[operations[i]]
+-- The answer that this script has given to the same operation before; known users only.
+local function given(i)
+  for j = 1, i - 1 do
+    if operations[j] == operations[i] then return answers[j] end
+  end
+end
+
+local TEXTS = {'1', '2', '3'}
+local fresh, decided = {}, 0
+for i = 1, count do
+  local user = users[i]
+  local answer = answers[i] or (known[user] and given(i))
   if not answer then
-    local returning = places[i] and (free ~= 0 or ARGV[7] == 'keep')
-    if inside[user] or returning or known[user] then
+    if inside[user] or known[user] or ((free ~= 0 or keep) and has_place(i)) then
       answer = decide(user)
     else
       if not free then make_room() end
       answer = enter_or_queue(user)
     end
-    known[user], given[operations[i]] = true, answer
-    fresh[#fresh + 1], fresh[#fresh + 2] = operations[i], answer
+    known[user] = true
+    decided = decided + 2
+    fresh[decided - 1], fresh[decided] = operations[i], TEXTS[answer]
   end
   answers[i] = answer
 end

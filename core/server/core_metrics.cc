@@ -2,6 +2,7 @@
 #include "server/core_metrics.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -21,9 +22,13 @@ double resident_bytes() {
   return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
-// Of the process; `folder` is /proc/self/fd.
+// Of the process; `folder` is /proc/self/fd. Linux 6.2 and later say how many entries it has; to read
+// them costs a millisecond for every thousand or so, each time.
 double open_descriptors(DIR* folder) {
   if (folder == nullptr) return 0;
+  struct stat about {};
+  if (::fstat(::dirfd(folder), &about) == 0 && about.st_size > 0)
+    return static_cast<double>(about.st_size);
   double count = 0;
   ::rewinddir(folder);
   while (const dirent* entry = ::readdir(folder))

@@ -99,8 +99,8 @@ void MemoryQueue::hear(std::string_view user) {
   auto found = waiting_.find(user);
   if (found == waiting_.end()) return;
   const auto presence = static_cast<std::int64_t>(rules_.presence_ms);
-  if (found->second.lease && *found->second.lease < clock_ + presence)
-    set_lease(*found, clock_ + presence + presence / 8);
+  if (found->second.lease && *found->second.lease < clock_ + presence + presence / 8)
+    set_lease(*found, clock_ + presence + 2 * (presence / 8));
   if (std::exchange(found->second.away, false)) eligible_.emplace(found->second.ticket, &*found);
 }
 

@@ -40,7 +40,8 @@ StoreError MemoryStore::submit(Operation operation, std::string_view user,
   return StoreError::kNone;
 }
 
-StoreError MemoryStore::look(std::span<const std::string_view> users, Looked looked) {
+// A lease costs little here: every look is whole.
+StoreError MemoryStore::look(std::span<const std::string_view> users, Looking, Looked looked) {
   if (pending_ >= max_pending_) {
     measures_.store_error(StoreError::kOverloaded);
     return StoreError::kOverloaded;

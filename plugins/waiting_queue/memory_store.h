@@ -22,7 +22,7 @@ class MemoryStore : public Store {
   bool available() const override { return true; }
   StoreError submit(Operation operation, std::string_view user, std::string_view operation_id,
                     Done done, void* user_data) override;
-  StoreError look(std::span<const std::string_view> users, Looked looked) override;
+  StoreError look(std::span<const std::string_view> users, Looking looking, Looked looked) override;
   void away(std::span<const std::string_view> users) override;
   StoreError tick(Ticked ticked) override;
 

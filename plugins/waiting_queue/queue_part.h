@@ -72,6 +72,7 @@ class QueuePart : private StoreEvents {
   void warm_up();
   void warmed(std::uint32_t index);
 
+  Store& store() { return *store_; }
   // Home worker, memory store only.
   MemoryQueue& memory() { return memory_->queue(); }
   // The same: tells what the queue did.

@@ -286,10 +286,10 @@ class Impostor {
 TEST_F(RedisOutage, answers_that_make_no_sense_are_errors_and_no_more) {
   for (const char* answer :
        {":1\r\n", "+OK\r\n", "$-1\r\n", "*-1\r\n", "*0\r\n", "*2\r\n:-1\r\n:0\r\n",
-        "*2\r\n:9\r\n:0\r\n", "*2\r\n$1\r\n1\r\n:0\r\n", "*2\r\n*0\r\n*0\r\n", "*999999999\r\n",
-        "-ERR broken\r\n", "-LOADING wait\r\n", "-NOSCRIPT again\r\n", "-READONLY no\r\n",
-        "HTTP/1.1 200 OK\r\n\r\n", "%1\r\n+a\r\n:1\r\n", ">2\r\n+x\r\n:1\r\n",
-        "*3\r\n:3\r\n:7\r\n:1\r\n"}) {
+        "*2\r\n:9\r\n:-2\r\n", "*2\r\n:2\r\n:9\r\n", "*2\r\n$1\r\n1\r\n:0\r\n",
+        "*2\r\n*0\r\n*0\r\n", "*999999999\r\n", "-ERR broken\r\n", "-LOADING wait\r\n",
+        "-NOSCRIPT again\r\n", "-READONLY no\r\n", "HTTP/1.1 200 OK\r\n\r\n", "%1\r\n+a\r\n:1\r\n",
+        ">2\r\n+x\r\n:1\r\n", "*3\r\n:3\r\n:7\r\n:1\r\n"}) {
     SCOPED_TRACE(answer);
     Impostor impostor(answer);
     start("unix:" + impostor.path(), "command_timeout = \"200ms\"");

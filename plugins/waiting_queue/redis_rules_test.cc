@@ -258,6 +258,30 @@ TEST_P(RedisRules, the_cost_of_a_tick_does_not_grow_with_those_admitted) {
   EXPECT_LT(commands() - before, 60);
 }
 
+TEST_F(RedisRules, a_look_at_ranks_leaves_leases_alone) {
+  for (const char* user : {"in", "a", "b"}) queue.line_up(user);
+  queue.look({"a"});
+  const long long lease = redis().number({"ZSCORE", "queue:lease", "a"});
+  queue.live(100 * kSecond);
+  const auto places = queue.ranks({"in", "b", "a", "nobody"});
+  EXPECT_EQ(places[0].standing, Standing::kAdmitted);
+  EXPECT_EQ(places[1], (Place{Standing::kWaiting, 2, 2}));
+  EXPECT_EQ(places[2], (Place{Standing::kWaiting, 1, 2}));
+  EXPECT_EQ(places[3].standing, Standing::kAbsent);
+  EXPECT_EQ(redis().number({"ZSCORE", "queue:lease", "a"}), lease);
+  queue.look({"a"});
+  EXPECT_EQ(redis().number({"ZSCORE", "queue:lease", "a"}), lease + 100'000);
+}
+
+TEST_F(RedisRules, a_look_at_ranks_hears_of_a_stream_that_closed_elsewhere) {
+  for (const char* user : {"in", "a", "b"}) queue.line_up(user);
+  queue.away({"a", "b"});
+  queue.ranks({"in", "a"});
+  EXPECT_EQ(redis().number({"SISMEMBER", "queue:away", "a"}), 0);
+  queue.live(static_cast<std::uint64_t>(rules.grace_ms) + kSecond);
+  EXPECT_EQ(queue.ranks({"a"}).front(), (Place{Standing::kWaiting, 1, 1}));
+}
+
 TEST(Notice, reads_what_the_scripts_publish) {
   auto notice = read_notice("A5:alice0:3:b:c");
   ASSERT_TRUE(notice);

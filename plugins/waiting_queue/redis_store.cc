@@ -74,6 +74,7 @@ RedisStore::Call* RedisStore::make(Kind kind) {
   free_.pop_back();
   call->kind = kind;
   call->whole = false;
+  call->looking = Looking::kWhole;
   call->deadline_ns = context_.monotonic_ns() + options_.command_timeout_ms * kMillisecond;
   return call;
 }
@@ -141,10 +142,12 @@ void RedisStore::flush(Call*& batch) {
   if (call != nullptr && !send(call)) try_again(call);
 }
 
-StoreError RedisStore::look(std::span<const std::string_view> users, Looked looked) {
+StoreError RedisStore::look(std::span<const std::string_view> users, Looking looking,
+                            Looked looked) {
   if (StoreError error = admissible(); error != StoreError::kNone) return refuse(error);
   Call* call = make(Kind::kLook);
   for (std::string_view user : users) add(*call, user);
+  call->looking = looking;
   call->looked = std::move(looked);
   if (send(call)) return StoreError::kNone;
   release(call);
@@ -201,7 +204,8 @@ void RedisStore::build(Call& call) {
       return scripts_.leave(call.operation, {call.items[0].user, call.items[0].id}, call.whole,
                             command_);
     case Kind::kLook:
-      return scripts_.look(users, call.renew, call.whole, command_);
+      return scripts_.look(users, call.looking == Looking::kRanks ? std::string_view() : call.renew,
+                           call.whole, command_);
     case Kind::kAway:
       return scripts_.away(users, call.whole, command_);
     case Kind::kLock:

@@ -44,7 +44,7 @@ class RedisStore : public Store {
   bool available() const override { return proven_; }
   StoreError submit(Operation operation, std::string_view user, std::string_view operation_id,
                     Done done, void* user_data) override;
-  StoreError look(std::span<const std::string_view> users, Looked looked) override;
+  StoreError look(std::span<const std::string_view> users, Looking looking, Looked looked) override;
   void away(std::span<const std::string_view> users) override;
   StoreError tick(Ticked ticked) override;
   void expect_master(const RedisHost& master) { connection_.expect_master(master); }
@@ -77,6 +77,7 @@ class RedisStore : public Store {
     std::vector<Item> items;  // the first `size` count; the others keep their memory
     std::size_t size = 0;
     std::string renew;  // of kLook, a digit for each item
+    Looking looking = Looking::kWhole;
     Looked looked;
     Ticked ticked;
     std::function<void(const InForce&)> told;

@@ -204,15 +204,22 @@ std::optional<bool> read_leave(const redisReply* reply) {
 }
 
 std::optional<std::vector<Place>> read_places(const redisReply* reply, std::size_t count) {
-  if (!is_array(reply, 1 + 2 * count)) return std::nullopt;
+  if (!is_array(reply, 1 + count)) return std::nullopt;
   auto total = number(reply->element[0]);
   if (!total) return std::nullopt;
   std::vector<Place> places(count);
   for (std::size_t i = 0; i < count; ++i) {
-    auto standing = number(reply->element[1 + 2 * i]);
-    auto position = number(reply->element[2 + 2 * i]);
-    if (!standing || !position || *standing > 2) return std::nullopt;
-    places[i] = {static_cast<Standing>(*standing), *position, *total};
+    const redisReply* place = reply->element[1 + i];
+    if (place == nullptr || place->type != REDIS_REPLY_INTEGER || place->integer < -1)
+      return std::nullopt;
+    places[i].total = *total;
+    if (place->integer == -1) {
+      places[i].standing = Standing::kAdmitted;
+    } else if (place->integer > 0) {
+      places[i].standing = Standing::kWaiting;
+      places[i].position = static_cast<std::uint64_t>(place->integer);
+      if (places[i].position > *total) return std::nullopt;
+    }
   }
   return places;
 }

@@ -54,7 +54,7 @@ class Scripts {
   void lineup(std::span<const Asked> asked, bool whole, Command& out) const;
   // kLeaveAdmitted or kLeaveWaiting.
   void leave(Operation operation, const Asked& asked, bool whole, Command& out) const;
-  // `renew`: a digit for each user; '1' renews an admission.
+  // `renew`: a digit for each user, '1' renews an admission; empty: Looking::kRanks.
   void look(std::span<const std::string_view> users, std::string_view renew, bool whole,
             Command& out) const;
   void away(std::span<const std::string_view> users, bool whole, Command& out) const;

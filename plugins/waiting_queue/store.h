@@ -51,6 +51,14 @@ struct Answer {
   Place place;
 };
 
+// How much of a look is wanted.
+enum class Looking : std::uint8_t {
+  kWhole,
+  // For users with open streams who were looked at whole less than an eighth of the presence ago:
+  // the store may leave their leases as they are.
+  kRanks
+};
+
 // What a scheduler's step did and found.
 struct Census {
   std::uint64_t waiting = 0, admitted = 0, expired = 0, dropped = 0, promoted = 0, repaired = 0;
@@ -92,7 +100,8 @@ class Store {
   virtual StoreError submit(Operation operation, std::string_view user,
                             std::string_view operation_id, Done done, void* user_data) = 0;
   // kStatus for many users at once; places in the order of the users.
-  virtual StoreError look(std::span<const std::string_view> users, Looked looked) = 0;
+  virtual StoreError look(std::span<const std::string_view> users, Looking looking,
+                          Looked looked) = 0;
   // The last streams of these users on this worker have closed. Best effort: a lease ends it
   // otherwise.
   virtual void away(std::span<const std::string_view> users) = 0;

@@ -188,6 +188,18 @@ TEST_P(StoreConformance, a_lease_ends_waiting_and_a_status_call_renews_it) {
   EXPECT_EQ(queue.status("b"), waiting(1, 1));
 }
 
+TEST_P(StoreConformance, a_look_keeps_the_place_for_an_eighth_more_than_the_presence) {
+  Subject& queue = with(room_for(0));
+  queue.line_up("a"), queue.line_up("b");
+  for (int i = 0; i < 20; ++i) {  // whenever it was written last
+    queue.look({"a"});
+    queue.live(7 * kSecond);
+  }
+  queue.look({"a"});
+  queue.live(337 * kSecond);
+  EXPECT_EQ(queue.look({"a"}).front(), waiting(1, 1));
+}
+
 TEST_P(StoreConformance, presence_of_zero_means_no_leases) {
   Rules rules = room_for(0);
   rules.presence_ms = 0;

@@ -15,10 +15,11 @@ void StreamHub::export_stream(const void* owner, std::string& blob) const {
   const std::uint64_t count = slots_.size();
   const std::uint64_t turns = (stream.slot + count - wheel_ % count) % count;
   BlobWriter out(blob);
-  out.text(stream.user->first);
+  out.text(stream.user());
   out.number(stream.last_id);
   out.number(turns * kSlotMs);
-  out.number((stream.heartbeat_at - std::min(stream.heartbeat_at, wheel_)) * kSlotMs);
+  out.number((stream.heartbeat_at - std::min<std::uint64_t>(stream.heartbeat_at, wheel_)) *
+             kSlotMs);
   out.byte(static_cast<std::uint8_t>((stream.held ? 1 : 0) | (stream.told_absent ? 2 : 0) |
                                      (stream.notice != 0 ? 4 : 0)));
   if (stream.notice != 0) out.number(stream.notice);
@@ -27,23 +28,24 @@ void StreamHub::export_stream(const void* owner, std::string& blob) const {
 gw_status StreamHub::adopt(gw_stream* handle, BlobReader& blob, const gw_stream_events*& events,
                            void*& owner) {
   const std::string_view user = blob.text();
-  auto stream = std::make_unique<Stream>();
+  if (user.size() > kMaxUserBytes) return GW_INVALID;
+  std::unique_ptr<Stream> stream(new (user) Stream(user));
   stream->handle = handle;
   stream->last_id = static_cast<std::uint32_t>(blob.number());
   const std::uint64_t next_slots = blob.number() / kSlotMs,
                       heartbeat_slots = blob.number() / kSlotMs;
   const std::uint8_t flags = blob.byte();
   if ((flags & 4) != 0) stream->notice = static_cast<std::uint32_t>(blob.number());
-  if (!blob.whole() || user.size() > kMaxUserBytes) return GW_INVALID;
+  if (!blob.whole()) return GW_INVALID;
   if (room_for(user) != Opened::kYes) return GW_LIMIT;
   stream->held = (flags & 1) != 0;
   stream->told_absent = (flags & 2) != 0;
   stream->quiet = (flags & 3) == 0;
   start_wheel();
-  stream->heartbeat_at =
-      wheel_ + std::min<std::uint64_t>(heartbeat_slots, settings_.heartbeat_ms / kSlotMs);
+  stream->heartbeat_at = static_cast<std::uint32_t>(
+      wheel_ + std::min<std::uint64_t>(heartbeat_slots, settings_.heartbeat_ms / kSlotMs));
   const std::uint64_t count = slots_.size();
-  Stream* added = add(std::move(stream), user);
+  Stream* added = add(std::move(stream));
   place(*added, static_cast<std::uint32_t>((wheel_ + std::min(next_slots, count)) % count));
   events = &kEvents;
   owner = added;

@@ -33,7 +33,9 @@ StreamHub::StreamHub(Context context, Worker worker, const Settings& settings, S
       pace_(pace),
       notice_(number_of(settings.notice)),
       measures_(measures),
-      slots_(std::max<std::uint32_t>(1, settings.status_interval_ms / kSlotMs)) {
+      slots_(std::max<std::uint32_t>(1, settings.status_interval_ms / kSlotMs)),
+      whole_every_(std::max<std::uint64_t>(
+          1, settings.rules.presence_ms / 8 / std::max(1u, settings.status_interval_ms))) {
   context_.random(&random_, sizeof random_);
   down_ = !store.available();
   turn_ = Ticket(
@@ -43,10 +45,10 @@ StreamHub::StreamHub(Context context, Worker worker, const Settings& settings, S
 }
 
 StreamHub::~StreamHub() {
-  for (auto& [name, first] : users_) {
-    for (Stream* stream = first; stream != nullptr;) {
-      std::unique_ptr<Stream> owned(stream);
-      stream = stream->sibling;
+  for (const Slot& slot : slots_) {
+    for (Stream* stream = slot.first; stream != nullptr;) {
+      const std::unique_ptr<Stream> owned(stream);
+      stream = stream->after;
       tables.stream->end(owned->handle);
     }
   }
@@ -63,26 +65,20 @@ std::uint32_t StreamHub::jittered_retry_ms() {
   return settings_.reconnect_ms / 2 + random() % (settings_.reconnect_ms + 1);
 }
 
-StreamHub::Opened StreamHub::room_for(std::string_view user) const {
-  if (size_ >= settings_.max_streams) return Opened::kFull;
-  auto known = users_.find(user);
-  if (known == users_.end()) return Opened::kYes;
+StreamHub::Opened StreamHub::room_for(std::string_view user) {
+  if (index_.size() >= settings_.max_streams) return Opened::kFull;
   std::size_t count = 0;
-  for (Stream* s = known->second; s != nullptr; s = s->sibling) ++count;
+  for (Stream* s = index_.find(user); s != nullptr; s = index_.next(*s)) ++count;
   return count >= settings_.max_streams_per_user ? Opened::kTooManyOfUser : Opened::kYes;
 }
 
 // It is looked up at the end of this turn.
-StreamHub::Stream* StreamHub::add(std::unique_ptr<Stream> stream, std::string_view user) {
-  auto known = users_.find(user);
-  if (known == users_.end()) known = users_.emplace(std::string(user), nullptr).first;
+StreamHub::Stream* StreamHub::add(std::unique_ptr<Stream> stream) {
   stream->hub = this;
-  stream->user = &*known;
-  stream->sibling = known->second;
   stream->due = true;
-  known->second = stream.get();
-  measures_.streams(++size_);
-  to_look_.push_back(known->first);
+  index_.insert(*stream);
+  measures_.streams(index_.size());
+  to_look_.emplace_back(stream->user());
   tables.turn->arm(turn_.get());
   return stream.release();
 }
@@ -90,14 +86,14 @@ StreamHub::Stream* StreamHub::add(std::unique_ptr<Stream> stream, std::string_vi
 StreamHub::Opened StreamHub::open(Exchange exchange, std::string_view user) {
   const Opened room = room_for(user);
   if (room != Opened::kYes) return room;
-  auto stream = std::make_unique<Stream>();
+  std::unique_ptr<Stream> stream(new (user) Stream(user));
   stream->handle = exchange.begin_stream(200,
                                          {{"Content-Type", "text/event-stream"},
                                           {"Cache-Control", "no-cache, no-store, no-transform"},
                                           {"X-Accel-Buffering", "no"}},
                                          &kEvents, stream.get());
   if (stream->handle == nullptr) return Opened::kRefused;
-  Stream* added = add(std::move(stream), user);
+  Stream* added = add(std::move(stream));
   place(*added);
   char retry[32];
   int size = std::snprintf(retry, sizeof retry, "retry: %u\n\n", jittered_retry_ms());
@@ -123,7 +119,7 @@ void StreamHub::place(Stream& stream) {
     std::uint32_t other = random() % count;
     if (slots_[other].count < slots_[best].count) best = other;
   }
-  stream.heartbeat_at = wheel_ + settings_.heartbeat_ms / kSlotMs;
+  stream.heartbeat_at = static_cast<std::uint32_t>(wheel_ + settings_.heartbeat_ms / kSlotMs);
   place(stream, best);
 }
 
@@ -145,13 +141,10 @@ void StreamHub::unlink(Stream* stream) {
     slot.first = stream->after;
   }
   if (stream->after != nullptr) stream->after->before = stream->before;
-  Stream** link = &stream->user->second;
-  while (*link != stream) link = &(*link)->sibling;
-  *link = stream->sibling;
-  if (stream->user->second == nullptr) users_.erase(users_.find(stream->user->first));
+  index_.remove(*stream);
   delete stream;
-  measures_.streams(--size_);
-  if (size_ == 0) wheel_timer_.cancel();
+  measures_.streams(index_.size());
+  if (index_.size() == 0) wheel_timer_.cancel();
 }
 
 void StreamHub::close(Stream* stream) {
@@ -164,7 +157,7 @@ void StreamHub::turn_wheel() {
       (context_.monotonic_ns() - wheel_started_ns_) / (kSlotMs * std::uint64_t{1'000'000});
   std::uint64_t behind = std::min<std::uint64_t>(passed - wheel_, slots_.size());
   if (passed - wheel_ > behind) wheel_ = passed - behind;  // stood still: nobody is asked for twice
-  while (wheel_ < passed && size_ > 0) {
+  while (wheel_ < passed && index_.size() > 0) {
     ++wheel_;
     visit(slots_[wheel_ % slots_.size()]);
   }
@@ -175,7 +168,7 @@ void StreamHub::visit(Slot& slot) {
   for (Stream *stream = slot.first, *next; stream != nullptr; stream = next) {
     next = stream->after;
     if (wheel_ + slots_.size() > stream->heartbeat_at) {
-      stream->heartbeat_at = wheel_ + settings_.heartbeat_ms / kSlotMs;
+      stream->heartbeat_at = static_cast<std::uint32_t>(wheel_ + settings_.heartbeat_ms / kSlotMs);
       char data[48];
       int size =
           std::snprintf(data, sizeof data, "{\"timestamp\":%" PRId64 "}", context_.wall_ms());
@@ -183,9 +176,10 @@ void StreamHub::visit(Slot& slot) {
     }
     stream->due = true;
     stream->quiet = false;
-    users.push_back(stream->user->first);
+    users.push_back(stream->user());
   }
-  look(users);
+  const std::uint64_t turn = wheel_ / slots_.size() + wheel_ % slots_.size();  // of each another
+  look(users, turn % whole_every_ == 0 ? Looking::kWhole : Looking::kRanks);
 }
 
 void StreamHub::end_of_turn() {
@@ -193,19 +187,19 @@ void StreamHub::end_of_turn() {
   std::vector<std::string> wanted = std::exchange(to_look_, {});
   std::vector<std::string_view> names;
   for (const std::string& user : gone)
-    if (users_.find(user) == users_.end()) names.push_back(user);
+    if (index_.find(user) == nullptr) names.push_back(user);
   if (!names.empty()) store_.away(names);
   names.assign(wanted.begin(), wanted.end());
   look(names);
 }
 
-void StreamHub::look(std::span<const std::string_view> users) {
+void StreamHub::look(std::span<const std::string_view> users, Looking looking) {
   while (!users.empty()) {
     auto batch = users.first(std::min(users.size(), kBatch));
     users = users.subspan(batch.size());
     std::vector<std::string> names(batch.begin(), batch.end());
     StoreError error =
-        store_.look(batch, [this, names](StoreError e, std::span<const Place> places) {
+        store_.look(batch, looking, [this, names](StoreError e, std::span<const Place> places) {
           on_looked(names, e, places);
         });
     if (error != StoreError::kNone) on_looked(names, error, {});
@@ -215,13 +209,12 @@ void StreamHub::look(std::span<const std::string_view> users) {
 void StreamHub::on_looked(std::span<const std::string> users, StoreError error,
                           std::span<const Place> places) {
   for (std::size_t i = 0; i < users.size(); ++i) {
-    auto user = users_.find(users[i]);
-    if (user == users_.end()) continue;
+    Stream* stream = index_.find(users[i]);
     if (error == StoreError::kNone && places[i].standing == Standing::kAdmitted) {
-      admit_all(user);
+      admit_all(stream);
       continue;
     }
-    for (Stream* stream = user->second; stream != nullptr; stream = stream->sibling) {
+    for (; stream != nullptr; stream = index_.next(*stream)) {
       if (!std::exchange(stream->due, false)) continue;
       if (error == StoreError::kNone) {
         show(stream, places[i]);
@@ -289,7 +282,7 @@ void StreamHub::round_step() {
         hold(stream);
       } else {
         stream->due |= stream->held;
-        users.push_back(stream->user->first);
+        users.push_back(stream->user());
       }
     }
   }
@@ -306,41 +299,40 @@ bool StreamHub::send(Stream* stream, const char* event, std::string_view data) {
 }
 
 // A stream whose client does not read keeps the news until there is room (on_writable looks again).
-void StreamHub::admit_all(Users::iterator user) {
-  for (Stream *stream = user->second, *next; stream != nullptr; stream = next) {
-    next = stream->sibling;
+void StreamHub::admit_all(Stream* first) {
+  for (Stream *stream = first, *next; stream != nullptr; stream = next) {
+    next = index_.next(*stream);
     if (send(stream, "ALLOWED_IN", R"({"message":"입장 가능합니다."})")) close(stream);
   }
 }
 
 void StreamHub::admitted(std::span<const std::string> users) {
-  for (const std::string& name : users)
-    if (auto user = users_.find(name); user != users_.end()) admit_all(user);
+  for (const std::string& name : users) admit_all(index_.find(name));
 }
 
 void StreamHub::closed_elsewhere(std::span<const std::string> users) {
   std::vector<std::string_view> here;
   for (const std::string& name : users)
-    if (users_.find(name) != users_.end()) here.push_back(name);
+    if (index_.find(name) != nullptr) here.push_back(name);
   look(here);
 }
 
 void StreamHub::touched(std::string_view user) {
-  auto found = users_.find(user);
-  if (found == users_.end()) return;
-  for (Stream* stream = found->second; stream != nullptr; stream = stream->sibling)
-    stream->due = true;
-  to_look_.push_back(found->first);
+  Stream* stream = index_.find(user);
+  if (stream == nullptr) return;
+  to_look_.emplace_back(user);
+  for (; stream != nullptr; stream = index_.next(*stream)) stream->due = true;
   tables.turn->arm(turn_.get());
 }
 
 void StreamHub::on_closed(void* owner, std::int32_t reason) {
   auto* stream = static_cast<Stream*>(owner);
   StreamHub* hub = stream->hub;
-  bool last = stream->user->second == stream && stream->sibling == nullptr;
+  const bool last =
+      hub->index_.find(stream->user()) == stream && hub->index_.next(*stream) == nullptr;
   // When the gateway stops, the client is about to come back to another one: it is not away.
   if (last && reason != GW_STREAM_SERVER_STOP) {
-    hub->gone_.push_back(stream->user->first);
+    hub->gone_.emplace_back(stream->user());
     tables.turn->arm(hub->turn_.get());
   }
   hub->unlink(stream);
@@ -348,7 +340,7 @@ void StreamHub::on_closed(void* owner, std::int32_t reason) {
 
 void StreamHub::on_writable(void* owner) {
   auto* stream = static_cast<Stream*>(owner);
-  stream->hub->touched(stream->user->first);
+  stream->hub->touched(stream->user());
 }
 
 void StreamHub::on_drain(void* owner) {

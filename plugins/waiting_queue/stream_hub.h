@@ -10,8 +10,8 @@
 //   the operator's message, if there is one: NOTICE, once, behind the first of these
 //   store away for a moment: HOLD, once, to all within about a second; store back: looked up again
 //
-// A look also keeps the user's lease; when a user's last stream here closes the store is told
-// (`away`), in batches at the end of the loop's turn. A stream costs about 200 bytes here. Worker
+// A look also keeps the user's lease, at every third turn or so (Looking); when a user's last stream here closes the store is told
+// (`away`), in batches at the end of the loop's turn. A stream costs about 120 bytes here. Worker
 // thread only.
 #pragma once
 
@@ -21,7 +21,7 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "blob.h"
@@ -64,18 +64,27 @@ class StreamHub {
   // News may have been missed: everybody is looked up, and told if admitted.
   void catch_up();
 
-  std::size_t size() const { return size_; }
+  std::size_t size() const { return index_.size(); }
 
  private:
   struct Stream;
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const {
-      return std::hash<std::string_view>()(text);
-    }
+  // The streams by user, chained through themselves (stream_index.cc): no node, no second copy of a
+  // name, for the many.
+  class Index {
+   public:
+    Stream* find(std::string_view user);  // one of the user's; null: none
+    Stream* next(const Stream& stream);   // the user's next; null: no more
+    void insert(Stream& stream);
+    void remove(Stream& stream);
+    std::size_t size() const { return size_; }
+
+   private:
+    Stream*& bucket(std::string_view user);
+    static Stream* first(std::string_view user, Stream* from);
+
+    std::vector<Stream*> buckets_ = std::vector<Stream*>(16);  // a power of two
+    std::size_t size_ = 0;
   };
-  // A user's streams, by way of Stream::sibling.
-  using Users = std::unordered_map<std::string, Stream*, Hash, std::equal_to<>>;
   struct Slot {
     Stream* first = nullptr;
     std::uint32_t count = 0;
@@ -89,15 +98,15 @@ class StreamHub {
 
   void turn_wheel();
   void visit(Slot& slot);
-  Opened room_for(std::string_view user) const;
-  Stream* add(std::unique_ptr<Stream> stream, std::string_view user);
+  Opened room_for(std::string_view user);
+  Stream* add(std::unique_ptr<Stream> stream);
   void start_wheel();
   void place(Stream& stream);
   void place(Stream& stream, std::uint32_t slot);
   void unlink(Stream* stream);
   void close(Stream* stream);  // ends and forgets it
   void end_of_turn();
-  void look(std::span<const std::string_view> users);
+  void look(std::span<const std::string_view> users, Looking looking = Looking::kWhole);
   void on_looked(std::span<const std::string> users, StoreError error,
                  std::span<const Place> places);
   void show(Stream* stream, const Place& place);
@@ -106,7 +115,7 @@ class StreamHub {
   void go_round();
   void round_step();
   bool send(Stream* stream, const char* event, std::string_view data);
-  void admit_all(Users::iterator user);
+  void admit_all(Stream* first);
   std::uint32_t random();
   std::uint32_t jittered_retry_ms();
 
@@ -122,10 +131,10 @@ class StreamHub {
   const Pace& pace_;
   const std::uint32_t notice_;  // a number for its text; 0: there is none
   Measures& measures_;
-  Users users_;
-  std::size_t size_ = 0;
+  Index index_;
   std::vector<Slot> slots_;
-  std::uint64_t wheel_ = 0;  // slots passed since the start
+  const std::uint64_t whole_every_;  // turns of the wheel between two whole looks at a stream
+  std::uint64_t wheel_ = 0;          // slots passed since the start
   std::uint64_t wheel_started_ns_ = 0;
   Timer wheel_timer_;
   bool down_ = false;

@@ -160,6 +160,14 @@ class RedisSubject : public Subject {
     EXPECT_TRUE(places.has_value()) << error();
     return places.value_or(std::vector<Place>(users.size()));
   }
+  // Looking::kRanks.
+  std::vector<Place> ranks(const std::vector<std::string>& users) {
+    auto names = views(users);
+    auto places = read_places(call([&](bool whole) { scripts_->look(names, "", whole, command_); }),
+                              users.size());
+    EXPECT_TRUE(places.has_value()) << error();
+    return places.value_or(std::vector<Place>(users.size()));
+  }
   void away(const std::vector<std::string>& users) override {
     auto names = views(users);
     call([&](bool whole) { scripts_->away(names, whole, command_); });
