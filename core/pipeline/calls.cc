@@ -67,6 +67,7 @@ Verdict Exchange::misuse(PartUse* use, std::string_view kind, const std::string&
 }
 
 bool Exchange::live(const char* call) {
+  dispatcher_.check_thread(call);
   if (transaction_ != nullptr) return true;
   auto* use = const_cast<PartUse*>(dispatcher_.running());  // its worker's thread: here
   dispatcher_.misused(use, kMisuseExchange,
