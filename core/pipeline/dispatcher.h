@@ -114,7 +114,7 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
   class Running {
    public:
     Running(Dispatcher& dispatcher, const PartUse* use, const char* where)
-        : running_(dispatcher.running_), note_(use->label.c_str(), where) {
+        : running_(dispatcher.running_), note_(use->label.c_str(), where, use->threads) {
       running_.store(use, std::memory_order_relaxed);
     }
     ~Running() { running_.store(nullptr, std::memory_order_relaxed); }

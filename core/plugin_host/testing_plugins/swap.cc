@@ -50,6 +50,8 @@ class Swap {
     if (fail_ == "chatty")
       for (int i = 0; i < 100000; ++i) std::fprintf(stderr, "chatty %d\n", i);
     if (fail_ == "chatty" || fail_ == "daemon") std::abort();
+    if (fail_ == "thread")
+      std::thread([] { std::this_thread::sleep_for(std::chrono::hours(1)); }).detach();
     if (fail_ == "slow") std::this_thread::sleep_for(std::chrono::milliseconds(500));
     while (fail_ == "hang" || fail_ == "daemon_hang") std::raise(SIGCONT);
   }
@@ -66,6 +68,7 @@ class Swap {
       auto* wait = new Wait{swap.mark_, {}};
       slot = wait;
       if (swap.fail_ == "serve") *nowhere = 1;
+      if (swap.fail_ == "thread_crash") std::thread([] { *nowhere = 1; }).detach();
       if (swap.fail_ == "stall") std::this_thread::sleep_for(std::chrono::milliseconds(400));
       if (swap.fail_ == "stream") return misuse_stream(exchange);
       if (swap.fail_ == "twice") return answer(exchange), answer(exchange);
