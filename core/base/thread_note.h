@@ -31,4 +31,16 @@ class NotedCall {
   ThreadNote before_;
 };
 
+// While it lives, threads are nobody's: for what the gateway may start on a plugin's behalf.
+class OwnThreads {
+ public:
+  OwnThreads() : before_(thread_note.tally) { thread_note.tally = nullptr; }
+  ~OwnThreads() { thread_note.tally = before_; }
+  OwnThreads(const OwnThreads&) = delete;
+  OwnThreads& operator=(const OwnThreads&) = delete;
+
+ private:
+  ThreadTally* before_;
+};
+
 }  // namespace gw::base

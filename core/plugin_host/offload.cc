@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/thread_note.h"
 #include "plugin_host/context.h"
 
 namespace gw::plugin_host {
@@ -21,6 +22,7 @@ OffloadPool::~OffloadPool() {
 bool OffloadPool::run(std::function<void()> work) {
   const std::lock_guard lock(mutex_);
   if (waiting_.size() >= kMostWaiting) return false;
+  const base::OwnThreads own;
   if (idle_ <= waiting_.size() && threads_.size() < most_) {
     try {
       threads_.emplace_back([this] { serve(); });
