@@ -61,11 +61,12 @@ class Swap {
 
     struct Wait {
       std::string mark;
+      std::uint64_t arrived_ns;
       gw::Timer timer;
     };
 
     gw::Verdict on_request_head(gw::Exchange exchange, void*& slot) {
-      auto* wait = new Wait{swap.mark_, {}};
+      auto* wait = new Wait{swap.mark_, swap.context_.monotonic_ns(), {}};
       slot = wait;
       if (swap.fail_ == "serve") *nowhere = 1;
       if (swap.fail_ == "thread_crash") std::thread([] { *nowhere = 1; }).detach();
@@ -88,6 +89,8 @@ class Swap {
     gw::Verdict on_response_head(gw::Exchange exchange, void*& slot) {
       exchange.set_header(GW_RESPONSE, "X-Front-Then", static_cast<Wait*>(slot)->mark);
       exchange.set_header(GW_RESPONSE, "X-Front-Now", swap.mark_);
+      exchange.set_header(GW_RESPONSE, "X-Arrived-Ns",
+                          std::to_string(static_cast<Wait*>(slot)->arrived_ns));
       return GW_CONTINUE;
     }
     void on_complete(gw::Exchange exchange, void*& slot, const gw_outcome&) {
@@ -166,7 +169,7 @@ class Swap {
   "\"\nsummary = \"A plugin for tests of reloads\"\n"
 
 GW_PLUGIN(Swap, SWAP_HEAD R"(
-requires = ["gw.context/1", "gw.config/1", "gw.exchange/1", "gw.stream/1", "gw.timer/1"]
+requires = ["gw.context/1", "gw.config/1", "gw.exchange/1", "gw.stream/1", "gw.timer/1", "gw.clock/1"]
 provides = ["gw.instance/1", "gw.filter/1", "gw.handover/1"]
 [config.role]
 type = "string"
