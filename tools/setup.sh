@@ -16,9 +16,9 @@ cd "$(dirname "$0")/.."
 wanted=${1:-build}
 build="g++ cmake ninja-build ccache pkg-config python3 ca-certificates libuv1-dev libtomlplusplus-dev libspdlog-dev
   libboost-dev libcli11-dev nlohmann-json3-dev libssl-dev libcurl4-openssl-dev libgtest-dev libgmock-dev libpcre2-dev prometheus-cpp-dev"
-test="redis-server nginx libnginx-mod-stream haproxy curl openssl procps dpkg-dev file faketime"
+test="clang wrk redis-server nginx libnginx-mod-stream haproxy curl openssl procps dpkg-dev file faketime"
 command -v rustc >/dev/null || test="$test rustc"
-bench="wrk strace libnginx-mod-nchan"
+bench="strace libnginx-mod-nchan"
 lint="clang-format clang-tidy"
 fuzz="clang llvm"
 case $wanted in

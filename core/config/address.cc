@@ -15,6 +15,9 @@ namespace gw::config {
 namespace {
 
 constexpr std::string_view kInherited = "systemd:";
+constexpr const char* kForms =
+    "write \"127.0.0.1:8080\", \"[::1]:8080\", \"*:8080\" (all addresses), \"unix:PATH\" or "
+    "\"systemd:NAME\"";
 constexpr std::size_t kMaxIpText = INET6_ADDRSTRLEN;
 
 template <class T>
@@ -84,7 +87,7 @@ base::Result<ListenAddress> parse_listen_address(std::string_view text, const st
   if (text.starts_with("unix:")) return parse_unix(text, folder);
   if (text.starts_with(kInherited)) return parse_inherited(text);
   std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) return error(text, "has no port (host:port, [::1]:port)");
+  if (colon == std::string_view::npos) return error(text, std::string("has no port: ") + kForms);
   std::string_view host = text.substr(0, colon);
   auto port = parse_unsigned<std::uint16_t>(text.substr(colon + 1));
   if (!port) return error(text, "has no port from 0 to 65535");
@@ -100,7 +103,9 @@ base::Result<ListenAddress> parse_listen_address(std::string_view text, const st
   }
   IpAddress ip;
   bool v6 = host.find(':') != std::string_view::npos;
-  if (!parse_ip(host, ip)) return error(text, "is not a numeric address with a port");
+  if (host.empty()) return error(text, std::string("names no address before the port: ") + kForms);
+  if (!parse_ip(host, ip))
+    return error(text, std::string("is not a numeric address with a port: ") + kForms);
   if (v6 != brackets) return error(text, "needs brackets around IPv6, and only there: [::1]:8080");
   ListenAddress out;
   out.host = host;

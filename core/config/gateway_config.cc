@@ -124,7 +124,13 @@ class Loader {
     if (languages.empty()) server.complain("languages", "names no language");
     if (std::set<std::string>(languages.begin(), languages.end()).size() != languages.size())
       server.complain("languages", "names a language twice");
-    config_.messages = Messages(languages, server.string("messages"), complaints);
+    const std::string folder = server.string("messages");
+    std::vector<std::string> usable;
+    for (const std::string& language : languages) {
+      const std::string problem = Messages::problem(language, folder);
+      problem.empty() ? usable.push_back(language) : server.complain("languages", problem);
+    }
+    config_.messages = Messages(std::move(usable), folder, complaints);
   }
 
   void read_listener(const CheckedTable& from) {

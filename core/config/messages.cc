@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <filesystem>
 #include <utility>
 
 #include "settings/document.h"
@@ -98,16 +99,20 @@ Messages::Messages(std::vector<std::string> languages, const std::string& folder
                    settings::Complaints& complaints)
     : Messages() {
   if (!languages.empty()) languages_ = std::move(languages);
-  for (const std::string& language : languages_) {
-    if (!is_language(language))
-      complaints.add(folder, {}, "\"" + language + "\" is not a language such as ko or en");
-    else if (!folder.empty())
-      read(language, folder, complaints);
-    else if (language != kBuiltInLanguage)
-      complaints.add(
-          "messages", {},
-          "the language " + language + " needs a catalogue: name the folder in `messages`");
-  }
+  if (folder.empty()) return;
+  for (const std::string& language : languages_) read(language, folder, complaints);
+}
+
+std::string Messages::problem(const std::string& language, const std::string& folder) {
+  if (!is_language(language)) return "\"" + language + "\" is not a language such as ko or en";
+  if (language == kBuiltInLanguage) return "";
+  if (folder.empty())
+    return "the language " + language + " needs a catalogue: name the folder that holds " +
+           language + ".toml in `messages`";
+  std::error_code failed;
+  if (std::filesystem::exists(folder + "/" + language + ".toml", failed)) return "";
+  return "the language " + language + " needs a catalogue: there is no " + folder + "/" + language +
+         ".toml";
 }
 
 void Messages::read(const std::string& language, const std::string& folder,

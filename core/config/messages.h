@@ -20,9 +20,13 @@ class Messages {
   // The built-in Korean texts alone.
   Messages();
   // `languages`: the first is the default. With `folder` not empty, `<folder>/<language>.toml` is
-  // read for each (for "ko" it may be missing); complaints say what is wrong with a file.
+  // read for each (for "ko" it may be missing); complaints say what is wrong with a file. None may
+  // have a problem.
   Messages(std::vector<std::string> languages, const std::string& folder,
            settings::Complaints& complaints);
+
+  // Why that language cannot be used, or nothing.
+  static std::string problem(const std::string& language, const std::string& folder);
 
   // The language to answer in, by Accept-Language (RFC 9110 12.5.4; empty: none sent). The header
   // counts only with more than one language. As long as this object.

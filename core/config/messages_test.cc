@@ -100,14 +100,21 @@ TEST_F(MessagesTest, ChoosesByAcceptLanguage) {
 TEST_F(MessagesTest, SaysWhatIsWrongWithAFile) {
   write("en.toml", "NOT_FOUND = 5\n");
   write("de.toml", "NOT_FOUND = \n");
-  Messages messages({"ko", "en", "de", "fr", "../x"}, folder_, complaints_);
+  Messages messages({"ko", "en", "de"}, folder_, complaints_);
   EXPECT_THAT(complaints_.lines(),
               ElementsAre(HasSubstr("en.toml:1:13: \"NOT_FOUND\" must be a string"),
-                          HasSubstr("de.toml:1:"), HasSubstr("fr.toml"),
-                          HasSubstr("\"../x\" is not a language")));
-  settings::Complaints none;
-  Messages({"en"}, "", none);
-  EXPECT_THAT(none.text(), HasSubstr("name the folder in `messages`"));
+                          HasSubstr("de.toml:1:")));
+}
+
+TEST_F(MessagesTest, SaysWhyALanguageCannotBeUsed) {
+  write("en.toml", "");
+  EXPECT_EQ(Messages::problem("ko", folder_), "");
+  EXPECT_EQ(Messages::problem("ko", ""), "");
+  EXPECT_EQ(Messages::problem("en", folder_), "");
+  EXPECT_THAT(Messages::problem("fr", folder_),
+              HasSubstr("there is no " + folder_.string() + "/fr.toml"));
+  EXPECT_THAT(Messages::problem("../x", folder_), HasSubstr("\"../x\" is not a language"));
+  EXPECT_THAT(Messages::problem("en", ""), HasSubstr("name the folder that holds en.toml"));
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ void Exchange::enter(Phase phase, std::uint32_t step, PartUse* use) {
                                            "on_complete or outcome"};
   call_ = Call{phase, step, use};
   dispatcher_.running_.store(use, std::memory_order_relaxed);
-  base::thread_note = {use->label.c_str(), kNames[static_cast<int>(phase)]};
+  base::thread_note = {use->label.c_str(), kNames[static_cast<int>(phase)], use->threads};
 }
 
 Verdict Exchange::leave(gw_verdict verdict) {
@@ -66,7 +66,9 @@ Verdict Exchange::misuse(PartUse* use, std::string_view kind, const std::string&
   return Verdict::kMisuse;
 }
 
-bool Exchange::over(const char* call) {
+bool Exchange::examine(const char* call) {
+  dispatcher_.check_thread(call);
+  if (transaction_ != nullptr) return true;
   auto* use = const_cast<PartUse*>(dispatcher_.running());  // its worker's thread: here
   dispatcher_.misused(use, kMisuseExchange,
                       std::string("calls ") + call + " on an exchange that is over");
@@ -83,6 +85,7 @@ gw_status Exchange::pause(std::uint32_t timeout_ms, std::int32_t at_deadline, gw
   if (timeout_ms == 0) return GW_INVALID;
   if (at_deadline != GW_FAIL_CLOSED && at_deadline != GW_FAIL_OPEN) return GW_INVALID;
   FilterPause& pause = phase == Phase::kResponseBody ? response_pause_ : request_pause_;
+  pause.count = &call_.use->wakers;
   const gw_status status = dispatcher_.wakes_->arm(pause, timeout_ms, out);
   if (status != GW_OK) return status;
   pause.phase = phase;

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/thread_note.h"
 #include "http/message.h"
 #include "http/metrics.h"
 #include "http/transaction.h"
@@ -41,11 +42,13 @@ class Count {
 // What of the traffic still holds one worker part of a plugin instance. Owned by whoever owns the
 // part; outlives every chain that names it and every stream that it opened. Its worker's thread.
 struct PartUse {
-  std::string instance;  // name in the configuration, for the log
-  std::string label;     // "queue (waiting_queue 0.1.0)", for a crash
-  Count exchanges;       // called for, on_complete not yet made
-  Count streams;         // open streams that this part owns
-  Count misuses;         // times it broke the ABI, counted since the part was made
+  std::string instance;                  // name in the configuration, for the log
+  std::string label;                     // "queue (waiting_queue 0.1.0)", for a crash
+  Count exchanges;                       // called for, on_complete not yet made
+  Count streams;                         // open streams that this part owns
+  Count wakers;                          // its pauses that nobody has ended yet
+  Count misuses;                         // times it broke the ABI, counted since the part was made
+  base::ThreadTally* threads = nullptr;  // where those that it starts are counted
   // Both counts came to 0. May run inside a call of the part itself: only take note or post.
   void (*on_idle)(void* user) = nullptr;
   void* user = nullptr;
@@ -132,7 +135,7 @@ struct WorkerGeneration {
   // open: PartUse tells.
   std::function<void()> on_retired;
   std::vector<std::shared_ptr<void>> kept;  // what the chains' steps need
-  std::shared_ptr<ExchangeTally> tally;  // null: nobody wants to know
+  std::shared_ptr<ExchangeTally> tally;     // null: nobody wants to know
 
   // Written by the dispatcher.
   std::uint64_t exchanges = 0;

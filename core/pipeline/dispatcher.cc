@@ -53,6 +53,7 @@ void Dispatcher::give_exchange(Exchange* exchange) {
 // ---- Generations
 
 void Dispatcher::set_generation(std::unique_ptr<WorkerGeneration> next) {
+  thread_ = std::this_thread::get_id();
   GW_CHECK(canary_ == nullptr);
   if (current_ != nullptr) retire(std::move(current_));
   current_ = std::move(next);

@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "base/clock.h"
@@ -36,6 +38,7 @@ constexpr std::string_view kMisuseBody = "body";              // likewise
 constexpr std::string_view kMisuseAnswer = "second_answer";   // likewise
 constexpr std::string_view kMisuseExchange = "old_exchange";  // refused: it is over
 constexpr std::string_view kMisuseStream = "old_stream";      // likewise
+constexpr std::string_view kMisuseThread = "thread";          // Debug builds alone look, and abort
 
 #ifdef GW_DEBUG_ABI  // in Debug builds
 constexpr bool kDebugAbi = true;
@@ -111,7 +114,7 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
   class Running {
    public:
     Running(Dispatcher& dispatcher, const PartUse* use, const char* where)
-        : running_(dispatcher.running_), note_(use->label.c_str(), where) {
+        : running_(dispatcher.running_), note_(use->label.c_str(), where, use->threads) {
       running_.store(use, std::memory_order_relaxed);
     }
     ~Running() { running_.store(nullptr, std::memory_order_relaxed); }
@@ -139,10 +142,17 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
   void stream_ready(const PartUse& use);
   // Null: nobody knows who it was.
   void misused(PartUse* use, std::string_view what, const std::string& words);
+  // Of a plugin's call: is this the worker's thread? Looks where misuse aborts.
+  void check_thread(const char* call) {
+    if (options_.abort_on_misuse && thread_ != std::thread::id() &&
+        thread_ != std::this_thread::get_id())
+      misused(nullptr, kMisuseThread, std::string("calls ") + call + " on another thread");
+  }
   void bury(gw_stream* stream);
 
   Environment environment_;
   DispatcherOptions options_;
+  std::thread::id thread_;  // of the worker, once it has served
   std::unique_ptr<WakeTable> wakes_;
   std::unique_ptr<WorkerGeneration> current_;
   std::unique_ptr<WorkerGeneration> canary_;

@@ -13,7 +13,8 @@
 
 namespace gw::pipeline {
 
-Exchange::Exchange(Dispatcher& dispatcher) : dispatcher_(dispatcher) {
+Exchange::Exchange(Dispatcher& dispatcher)
+    : dispatcher_(dispatcher), checks_thread_(dispatcher.options_.abort_on_misuse) {
   request_pause_.ended = response_pause_.ended = &Exchange::pause_ended;
   request_pause_.user = response_pause_.user = this;
 }

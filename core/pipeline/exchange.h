@@ -59,7 +59,9 @@ class Exchange final : public gw_exchange {
   const TextSource* texts() const { return generation_ ? generation_->texts.get() : nullptr; }
   Dispatcher& dispatcher() { return dispatcher_; }
   // False, and counted: the exchange that this was is over.
-  bool live(const char* call) { return transaction_ != nullptr || over(call); }
+  bool live(const char* call) {
+    return (transaction_ != nullptr && !checks_thread_) || examine(call);
+  }
   bool request_head_open() const;
   bool response_head_open() const { return response_ != nullptr && !head_sent_; }
   gw_status set_target(std::string_view path, std::string_view query);
@@ -140,7 +142,7 @@ class Exchange final : public gw_exchange {
   };
 
   // Calls into plugins (calls.cc).
-  bool over(const char* call);
+  bool examine(const char* call);
   void enter(Phase phase, std::uint32_t step, PartUse* use);
   Verdict leave(gw_verdict verdict);
   Verdict judge(gw_verdict verdict);
@@ -213,6 +215,7 @@ class Exchange final : public gw_exchange {
   http::Transaction* release();
 
   Dispatcher& dispatcher_;
+  const bool checks_thread_;
   ClientSide client_side_{*this};
   UpstreamSide upstream_side_{*this};
   RequestFilters request_filters_{*this};

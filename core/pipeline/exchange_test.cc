@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "pipeline/test_world.h"
 
 namespace gw::pipeline {
@@ -300,6 +302,33 @@ TEST(ExchangeDeathTest, MisuseMayAbort) {
     world.request();
   };
   EXPECT_DEATH(misuse(), "a plugin broke the ABI");
+}
+
+TEST(ExchangeDeathTest, CallsFromAnotherThreadMayAbort) {
+  const auto misuse = [](auto call) {
+    DispatcherOptions options;
+    options.abort_on_misuse = true;
+    World world(options);
+    world.a.head = [&](gw_exchange* x, void**) {
+      call(x);  // of its own thread: allowed
+      std::thread([&] { call(x); }).join();
+      return gw_verdict{GW_CONTINUE};
+    };
+    world.start();
+    world.request();
+  };
+  gw_request head{};
+  head.struct_size = sizeof head;
+  gw_str value{};
+  EXPECT_DEATH(misuse([&](gw_exchange* x) { exchange_api()->request(x, &head); }), "broke the ABI");
+  EXPECT_DEATH(misuse([&](gw_exchange* x) { attribute_api()->get(x, 1, &value); }),
+               "broke the ABI");
+  EXPECT_DEATH(misuse([&](gw_exchange* x) {
+                 gw_stream* stream = nullptr;
+                 static const gw_stream_events events{};
+                 stream_api()->begin(x, 200, nullptr, 0, &events, nullptr, &stream);
+               }),
+               "broke the ABI");
 }
 
 TEST(Exchange, RefusesCallsOutOfTurn) {

@@ -43,6 +43,7 @@ void gw_stream::retire() {
 
 // For calls on a stream that its owner was told of, or told us, is over.
 bool gw_stream::over(const char* call) {
+  dispatcher_.check_thread(call);
   if (!over_) return false;
   auto* use = const_cast<gw::pipeline::PartUse*>(dispatcher_.running());  // this thread's
   dispatcher_.misused(use, gw::pipeline::kMisuseStream,
@@ -211,8 +212,9 @@ namespace {
 gw_status begin(gw_exchange* exchange, std::uint32_t status, const gw_header* headers,
                 std::uint32_t header_count, const gw_stream_events* events, void* owner,
                 gw_stream** out) {
-  return static_cast<Exchange*>(exchange)->begin_stream(status, headers, header_count, events,
-                                                        owner, out);
+  auto& self = *static_cast<Exchange*>(exchange);
+  if (!self.live("begin")) return GW_GONE;
+  return self.begin_stream(status, headers, header_count, events, owner, out);
 }
 
 gw_status write(gw_stream* stream, gw_str data) {

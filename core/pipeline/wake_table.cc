@@ -62,6 +62,7 @@ gw_status WakeTable::arm(Pause& pause, std::uint32_t timeout_ms, gw_waker& out) 
   slot.pause = &pause;
   ++slot.generation;
   ++armed_;
+  if (pause.count != nullptr) ++*pause.count;
   pause.slot = index;
   pause.woken = false;
   out.slot = static_cast<std::uint64_t>(id_) << 32 | index;
@@ -79,6 +80,7 @@ void WakeTable::disarm(Pause& pause) {
   slot.next_free = free_;
   free_ = pause.slot;
   --armed_;
+  if (pause.count != nullptr) --*pause.count;
   pause.slot = Pause::kNone;
 }
 

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <vector>
 
+#include "pipeline/chain.h"
 #include "pipeline/scheduler.h"
 
 namespace gw::pipeline {
@@ -20,6 +21,8 @@ struct Pause {
   // `deadline`: its time is up; else its waker was used. The pause is disarmed already.
   void (*ended)(void* user, Pause& pause, bool deadline) = nullptr;
   void* user = nullptr;
+
+  Count* count = nullptr;  // of armed ones of the same kind; may be null
 
   bool armed() const { return slot != kNone; }
 

@@ -48,7 +48,8 @@ struct gw_context {
 
   gw::plugin_host::Host& host;
   const std::string name;
-  std::string label;  // with plugin and version; set before the plugin's code runs
+  std::string label;  // with plugin and version; set before the plugin's code runs, as is
+  gw::base::ThreadTally* threads = nullptr;  // its library's
   const std::vector<gw::plugin_host::ListenerInfo> listeners;
   const std::shared_ptr<gw::plugin_host::PostBox> posts;
   const std::shared_ptr<gw::plugin_host::Lent> lent;
@@ -73,7 +74,7 @@ class BusyInstance {
   BusyInstance(Seat& seat, const gw_context& context, const char* where)
       : seat_(seat),
         before_(seat.running.load(std::memory_order_relaxed)),
-        note_(context.label.c_str(), where) {
+        note_(context.label.c_str(), where, context.threads) {
     seat_.running.store(&context, std::memory_order_relaxed);
   }
   ~BusyInstance() { seat_.running.store(before_, std::memory_order_relaxed); }

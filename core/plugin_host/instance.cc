@@ -27,7 +27,9 @@ Instance::Instance(Host& host, std::shared_ptr<Library> library, std::string nam
       seats_(host.seats.size()) {
   const settings::Manifest& manifest = library_->manifest();
   context_->label = context_->name + " (" + manifest.id + " " + manifest.version + ")";
+  context_->threads = &library_->threads();
   for (Seated& seat : seats_) {
+    seat.use.threads = context_->threads;
     seat.use.instance = context_->name;
     seat.use.label = context_->label;
   }
@@ -40,7 +42,7 @@ Instance::Instance(Host& host, std::shared_ptr<Library> library, std::string nam
 
 Instance::~Instance() {
   for (const Seated& seat : seats_) GW_CHECK(!seat.made);
-  const base::NotedCall noted(context_->label.c_str(), "destroy");
+  const base::NotedCall noted(context_->label.c_str(), "destroy", context_->threads);
   if (created_) api_->destroy(raw_);
 }
 
@@ -50,7 +52,7 @@ bool Instance::is(const std::string& library_hash, const std::string& name,
 }
 
 gw_status Instance::create(const gw_config* config) {
-  const base::NotedCall noted(context_->label.c_str(), "create");
+  const base::NotedCall noted(context_->label.c_str(), "create", context_->threads);
   const gw_status status = api_->create(context_.get(), config, &raw_);
   created_ = status == GW_OK;
   return status;
@@ -261,22 +263,25 @@ void Instance::leave_successor() {
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> Instance::holds() const {
-  std::uint64_t exchanges = 0, streams = 0;
+  std::uint64_t exchanges = 0, streams = 0, wakers = 0;
   std::array<std::uint64_t, gw_ticket::kKinds> tickets{};
   for (std::size_t i = 0; i < seats_.size(); ++i) {
     exchanges += seats_[i].use.exchanges;
     streams += seats_[i].use.streams;
+    wakers += seats_[i].use.wakers;
     for (std::size_t kind = 0; kind < tickets.size(); ++kind)
       tickets[kind] += context_->tickets[i][kind];
   }
   return {{"exchanges", exchanges},
           {"streams", streams},
+          {"wakers", wakers},
           {"timers", tickets[gw_ticket::kTimer]},
           {"descriptors", tickets[gw_ticket::kWatch]},
           {"turnHooks", tickets[gw_ticket::kHook]},
           {"resolutions", tickets[gw_ticket::kResolution]},
           {"callOuts", tickets[gw_ticket::kCall]},
-          {"offloadedWork", tickets[gw_ticket::kOffload]}};
+          {"offloadedWork", tickets[gw_ticket::kOffload]},
+          {"threads", context_->threads->running()}};
 }
 
 }  // namespace gw::plugin_host

@@ -18,6 +18,8 @@ using base::Error;
 using base::Nothing;
 using base::Status;
 
+constexpr std::uint32_t kThreadsMs = 500;  // for threads that were told to end
+
 std::string abi_text(std::uint32_t abi) {
   return std::to_string(abi >> 16) + "." + std::to_string(abi & 0xffff);
 }
@@ -80,8 +82,12 @@ base::Result<Inspection> inspect(const fs::path& path) {
 Library::~Library() {
   if (handle_ == nullptr) return;
   {
-    const base::NotedCall noted(path_.c_str(), "finish and unloading");
+    const base::NotedCall noted(path_.c_str(), "finish and unloading", threads_.get());
     if (ready_ && entry_->finish != nullptr) entry_->finish();
+    if (!manifest_.pinned && !threads_->wait_for_none(kThreadsMs)) {
+      keep_mapped();
+      return;
+    }
     handle_.reset();
   }
   if (manifest_.pinned) return;  // stays mapped, as it asked to
@@ -96,6 +102,17 @@ Library::~Library() {
   }
   state_->folder.remove(copy_.filename());
   state_->log.info("plugins", name + " " + hash_.substr(0, 12) + " is unloaded");
+}
+
+// Unmapped, its threads would crash the process.
+void Library::keep_mapped() {
+  (void)handle_.release();
+  ++state_->stuck;
+  state_->log.warn("plugins", path_.filename().string() +
+                                  " is not unloaded: " + std::to_string(threads_->running()) +
+                                  " threads that it started still run (it must end them in stop or "
+                                  "finish, or declare itself pinned): its memory stays until the "
+                                  "gateway ends");
 }
 
 Libraries::Libraries(base::Log log, const gw_host& host)
@@ -151,7 +168,7 @@ Status Libraries::load(const Inspection& inspection, Library& library) {
       inspection.file.bytes);
   if (!copy) return Error{copy.error()};
   library.copy_ = *copy;
-  const base::NotedCall noted(library.path_.c_str(), "loading and init");
+  const base::NotedCall noted(library.path_.c_str(), "loading and init", library.threads_.get());
 
   using boost::dll::load_mode::type;
   constexpr type mode =
@@ -191,6 +208,8 @@ base::Result<std::shared_ptr<Library>> Libraries::open(const fs::path& path) {
   library->hash_ = hash;
   library->path_ = inspection->file.path;
   library->manifest_ = inspection->manifest;
+  library->threads_ = std::make_shared<base::ThreadTally>(
+      path.stem().string() + " (" + library->manifest_.id + " " + library->manifest_.version + ")");
   if (auto done = load(*inspection, *library); !done) return fail(done.error());
   if (library->manifest_.pinned) {
     ::dlopen(library->copy_.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD | RTLD_NODELETE);

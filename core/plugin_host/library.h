@@ -5,7 +5,8 @@
 //   inspect  reads and checks file and manifest; nothing of the plugin runs
 //   open     loads a private copy (private_folder.h), compares what it says of itself with the
 //            manifest, and calls its init
-//   ~Library calls its finish, unloads it and looks whether it is really gone
+//   ~Library calls its finish, unloads it and looks whether it is really gone; code under which
+//            threads of the plugin's own still run stays where it is
 //
 // A library is loaded once per content: the same unchanged file named twice, or again by the next
 // generation, is one Library. The private dependencies that a plugin brings ($ORIGIN in its run
@@ -26,6 +27,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "base/thread_tally.h"
 #include "plugin_host/elf_image.h"
 #include "plugin_host/private_folder.h"
 #include "plugin_host/trusted_file.h"
@@ -61,6 +63,7 @@ class Library {
   const settings::Manifest& manifest() const { return manifest_; }
   const std::string& hash() const { return hash_; }
   const std::filesystem::path& path() const { return path_; }  // of the original
+  base::ThreadTally& threads() const { return *threads_; }     // that its code has started
   // The plugin's table of that id, or null.
   template <class Table>
   const Table* interface(const char* id) const {
@@ -70,12 +73,14 @@ class Library {
  private:
   friend class Libraries;
   Library() = default;
+  void keep_mapped();
 
   std::shared_ptr<LoaderState> state_;
   settings::Manifest manifest_;
   std::string hash_;
   std::filesystem::path path_;
   std::filesystem::path copy_;
+  std::shared_ptr<base::ThreadTally> threads_;
   std::unique_ptr<boost::dll::shared_library> handle_;
   const gw_plugin* entry_ = nullptr;
   bool ready_ = false;  // init succeeded

@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/thread_note.h"
 #include "plugin_host/context.h"
 
 namespace gw::plugin_host {
@@ -21,6 +22,7 @@ OffloadPool::~OffloadPool() {
 bool OffloadPool::run(std::function<void()> work) {
   const std::lock_guard lock(mutex_);
   if (waiting_.size() >= kMostWaiting) return false;
+  const base::OwnThreads own;
   if (idle_ <= waiting_.size() && threads_.size() < most_) {
     try {
       threads_.emplace_back([this] { serve(); });
@@ -85,7 +87,8 @@ struct Job {
   void (*drop)(void*);
   void* user;
   net::Loop* loop;
-  const char* label;  // of the instance, which outlives what it has lent
+  const char* label;           // of the instance, which outlives what it has lent
+  base::ThreadTally* threads;  // its library's, as long
   std::shared_ptr<Lent> lent;
   OffloadTicket* ticket = nullptr;  // [worker] null: cancelled, or over
   std::mutex mutex;
@@ -122,7 +125,7 @@ void Job::run(const std::shared_ptr<Job>& job) {
     if (job->cancelled) return;
     job->state = kRunning;
   }
-  const base::NotedCall noted(job->label, "offloaded work");
+  const base::NotedCall noted(job->label, "offloaded work", job->threads);
   job->work(job->user);
   {
     const std::lock_guard lock(job->mutex);
@@ -158,6 +161,7 @@ gw_ticket* run(gw_worker* worker, void (*work)(void*), void (*done)(void*), void
   job.user = user;
   job.loop = worker->seat.loop;
   job.label = context.label.c_str();
+  job.threads = context.threads;
   job.lent = context.lent;
   job.ticket = ticket.get();
   job.lent->add();

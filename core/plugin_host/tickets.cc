@@ -226,6 +226,7 @@ gw_ticket* resolve(gw_worker* worker, gw_str host,
     done(user, error.empty() ? GW_OK : GW_ERROR, all.data(),
          static_cast<std::uint32_t>(all.size()));
   };
+  const base::OwnThreads own;  // of libuv's pool
   ticket->resolution = net::Resolution::start(
       *worker->seat.loop, {host.ptr, static_cast<std::size_t>(host.len)}, finish);
   return ticket->resolution == nullptr ? nullptr : worker->keep(std::move(ticket));
@@ -297,6 +298,7 @@ gw_ticket* call(gw_worker* worker, const gw_call_request* request, Done done, vo
     self->worker->bury(*self);
     give_answer(answer, done, user);
   };
+  const base::OwnThreads own;  // of the call-outs' resolver
   ticket->call = worker->seat.calls->start(request_of(*request), finish);
   return ticket->call == nullptr ? nullptr : worker->keep(std::move(ticket));
 }

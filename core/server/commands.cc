@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/commands.h"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "plugin_host/draw.h"
 #include "plugin_host/host_tables.h"
+#include "server/preflight.h"
 #include "server/restart.h"
+#include "server/supervisor.h"
 
 namespace gw::server {
 
@@ -67,10 +71,64 @@ void print_list(const char* title, const std::vector<std::string>& items) {
   std::cout << "\n";
 }
 
+// As TOML writes it.
+std::string shown(const settings::Node& node) {
+  using Kind = settings::Node::Kind;
+  std::string text;
+  switch (node.kind) {
+    case Kind::kString:
+    case Kind::kDate:
+      return nlohmann::json(node.text).dump(-1, ' ', false,
+                                            nlohmann::json::error_handler_t::replace);
+    case Kind::kInteger:
+      return std::to_string(node.integer);
+    case Kind::kFloat:
+      return nlohmann::json(node.number).dump();
+    case Kind::kBoolean:
+      return node.boolean ? "true" : "false";
+    case Kind::kArray:
+      for (const settings::Node& element : node.elements)
+        text += (text.empty() ? "" : ", ") + shown(element);
+      return "[" + text + "]";
+    case Kind::kTable:
+      for (const settings::Entry& entry : node.entries)
+        text += (text.empty() ? "" : ", ") + entry.key + " = " + shown(entry.value);
+      return "{" + text + "}";
+  }
+  return text;
+}
+
+// In a child, which may die of it.
+ExitCode print_whether_it_loads(const std::string& plugin) {
+  constexpr std::uint32_t kMostMs = 10'000;
+  constexpr int kLoads = 100, kDoesNot = 101;  // what no plugin that exits by itself says
+  std::cout << std::flush;
+  const auto status = run_apart(
+      [&plugin] {
+        plugin_host::Libraries libraries(base::Log(), plugin_host::host_tables());
+        const auto library = libraries.open(plugin);
+        std::cout << "loads: " << (library.ok() ? "yes" : "no: " + library.error()) << "\n"
+                  << std::flush;
+        return library.ok() ? kLoads : kDoesNot;
+      },
+      kMostMs);
+  if (!status) {
+    std::cout << "loads: no: it did not return within " << kMostMs << " ms\n";
+  } else if (WIFSIGNALED(*status)) {
+    std::cout << "loads: no: it crashed: " << signal_text(WTERMSIG(*status)) << "\n";
+  } else if (const int code = WEXITSTATUS(*status); code == kLoads) {
+    return kSuccess;
+  } else if (code != kDoesNot) {
+    std::cout << "loads: no: it ended the process with status " << code << "\n";
+  }
+  return kFailure;
+}
+
 void print_keys(const settings::Schema& schema, const std::string& prefix) {
   for (const settings::Key& key : schema.keys) {
-    std::cout << "  " << prefix << key.name << " (" << settings::type_name(key.type)
-              << (key.fallback ? "" : ", required") << ") " << key.doc << "\n";
+    std::cout << "  " << prefix << key.name << " (" << settings::type_name(key.type) << ", "
+              << (key.fallback ? "default " + shown(*key.fallback) : "required") << ") " << key.doc
+              << "\n";
     print_keys(key.keys, prefix + key.name + ".");
   }
 }
@@ -87,7 +145,21 @@ config::LoadOptions load_options() {
   return options;
 }
 
+// A plugin that crashes or hangs when it is created is found out in a child.
+void rehearse_apart(const std::string& path, settings::Complaints& complaints) {
+  const auto config = config::load_file(path, load_options(), complaints);
+  if (config == nullptr || !complaints.empty()) return;
+  if (const auto failure = Preflight::try_all(path, *config))
+    Preflight::complain(*failure, *config, complaints);
+}
+
 ExitCode check(const std::string& config) {
+  settings::Complaints complaints;
+  rehearse_apart(config, complaints);
+  if (!complaints.empty()) {
+    std::cerr << complaints.text();
+    return kFailure;
+  }
   const Rehearsal rehearsal(config, base::Log::to_stderr(base::LogLevel::kError));
   if (!rehearsal.complaints().empty()) {
     std::cerr << rehearsal.complaints().text();
@@ -118,10 +190,7 @@ ExitCode inspect(const std::string& plugin) {
   print_keys(manifest.config, "");
   std::cout << "sha256: " << found.value().file.hash << "\n";
 
-  plugin_host::Libraries libraries(base::Log(), plugin_host::host_tables());
-  const auto library = libraries.open(plugin);
-  std::cout << "loads: " << (library.ok() ? "yes" : "no: " + library.error()) << "\n";
-  return library.ok() ? kSuccess : kFailure;
+  return print_whether_it_loads(plugin);
 }
 
 int run_plugin_command(const std::string& config, const std::vector<std::string>& arguments) {
@@ -149,6 +218,9 @@ int run_plugin_command(const std::string& config, const std::vector<std::string>
 std::string plugin_commands_help(const std::string& config) {
   std::error_code failed;
   if (!fs::exists(config, failed)) return "";
+  settings::Complaints complaints;
+  rehearse_apart(config, complaints);
+  if (!complaints.empty()) return "";
   const Rehearsal rehearsal(config, base::Log());
   if (!rehearsal.complaints().empty()) return "";
   std::string text;

@@ -47,13 +47,6 @@ void limit(int resource, rlim_t most) {
   ::setrlimit(static_cast<__rlimit_resource>(resource), &now);
 }
 
-std::string signal_text(int signal) {
-  const char* name = ::sigabbrev_np(signal);
-  const char* words = ::sigdescr_np(signal);
-  if (name == nullptr || words == nullptr) return "signal " + std::to_string(signal);
-  return "SIG" + std::string(name) + " (" + words + ")";
-}
-
 // Of its end.
 std::string last_line(int fd) {
   std::string text(4096, '\0');
@@ -82,6 +75,32 @@ std::vector<std::string> Preflight::candidates(
     if (!same) names.push_back(plugin.name);
   }
   return names;
+}
+
+void Preflight::complain(const Failure& failure, const config::GatewayConfig& next,
+                         settings::Complaints& complaints) {
+  settings::Position position;
+  std::string who = "preflight ";
+  for (const config::PluginConfig& plugin : next.plugins) {
+    if (plugin.name != failure.plugin) continue;
+    position = plugin.position;
+    who = "plugin " + plugin.name + ": " + plugin.file + " ";
+  }
+  complaints.add(next.document->file, position, who + failure.why);
+}
+
+std::optional<Preflight::Failure> Preflight::try_all(const std::string& path,
+                                                     const config::GatewayConfig& config) {
+  net::Loop loop;
+  std::optional<Failure> found;
+  auto flight = start(loop, path, candidates(config, {}), config.server.start_timeout_ms,
+                      [&](const std::optional<Failure>& failure) {
+                        found = failure;
+                        loop.stop();
+                      });
+  if (!flight) return Failure{"", "was not possible: " + flight.error()};
+  loop.run();
+  return found;
 }
 
 base::Result<std::unique_ptr<Preflight>> Preflight::start(net::Loop& main,
@@ -172,8 +191,7 @@ void Preflight::ended() {
 std::optional<Preflight::Failure> Preflight::judge(int status) const {
   const std::string last = last_line(notes_);
   const std::string said = last_line(said_).substr(0, kMostSaid);
-  if (!late_ && last == kDone && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-    return std::nullopt;
+  if (!late_ && last == kDone && WIFEXITED(status) && WEXITSTATUS(status) == 0) return std::nullopt;
   const std::size_t tab = last.find('\t');
   Failure failure;
   std::string phase = "before any plugin was loaded";

@@ -4,7 +4,7 @@
 // has changed, a child of this program (`gateway preflight`, not in --help) loads each such plugin,
 // creates its instance from the configuration, destroys it and unloads it. A crash, a hang or an
 // exit there ends the child, and the reload is refused; what the plugin merely complains about is
-// left to the gateway, which says it with its place.
+// left to the gateway, which says it with its place. `gateway check` and `--help` do the same.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +35,15 @@ class Preflight {
   static std::vector<std::string> candidates(
       const config::GatewayConfig& next,
       const std::vector<std::shared_ptr<plugin_host::Instance>>& running);
+
+  // Says it of the plugin's place in that configuration.
+  static void complain(const Failure& failure, const config::GatewayConfig& next,
+                       settings::Complaints& complaints);
+
+  // All plugins of the configuration at `path`, waiting for it: for commands, which have no loop of
+  // their own. Nothing: all is well, or what is wrong can be told without a child.
+  static std::optional<Failure> try_all(const std::string& path,
+                                        const config::GatewayConfig& config);
 
   // `done` runs once, never inside this call, unless the preflight is destroyed before. The error
   // says why no child could be made.

@@ -228,19 +228,12 @@ class Server {
     const bool same = stamps_of(files_of(*next)) == tried_;
     if (!failure && same) return draw(next);
     settings::Complaints complaints;
-    settings::Position position;
-    if (!failure) {
-      complaints.add(next->document->file, position,
+    if (failure) {
+      Preflight::complain(*failure, *next, complaints);
+    } else {
+      complaints.add(next->document->file, {},
                      "this file or a plugin's was changed while the new code was tried");
-      return refuse(complaints);
     }
-    std::string who = "preflight ";
-    for (const config::PluginConfig& plugin : next->plugins) {
-      if (plugin.name != failure->plugin) continue;
-      position = plugin.position;
-      who = "plugin " + plugin.name + ": " + plugin.file + " ";
-    }
-    complaints.add(next->document->file, position, who + failure->why);
     refuse(complaints);
   }
 

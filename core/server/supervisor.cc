@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/supervisor.h"
 
+#include <poll.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <ctime>
 #include <fstream>
 #include <string>
@@ -15,7 +18,8 @@ namespace gw::server {
 
 namespace {
 
-constexpr int kRounds = 1000;  // of killing, a millisecond apart: what forks on and on ends some time
+constexpr int kRounds =
+    1000;  // of killing, a millisecond apart: what forks on and on ends some time
 
 // Those of a subreaper are all its descendants whose own parents are gone, sooner or later.
 bool kill_children() {
@@ -49,6 +53,27 @@ void kill_descendants() {
 }
 
 }  // namespace
+
+std::string signal_text(int signal) {
+  const char* name = ::sigabbrev_np(signal);
+  const char* words = ::sigdescr_np(signal);
+  if (name == nullptr || words == nullptr) return "signal " + std::to_string(signal);
+  return "SIG" + std::string(name) + " (" + words + ")";
+}
+
+std::optional<int> run_apart(const std::function<int()>& work, std::uint32_t limit_ms) {
+  const pid_t child = ::fork();
+  if (child < 0) return W_EXITCODE(errno, 0);
+  if (child == 0) supervise(work);
+  const int handle = static_cast<int>(::syscall(SYS_pidfd_open, child, 0));
+  pollfd over{handle, POLLIN, 0};
+  const bool in_time = handle >= 0 && ::poll(&over, 1, static_cast<int>(limit_ms)) == 1;
+  if (handle >= 0) ::close(handle);
+  if (!in_time) ::kill(child, SIGTERM);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  return in_time ? std::optional(status) : std::nullopt;
+}
 
 void supervise(const std::function<int()>& work) {
   sigset_t awaited, before;

@@ -4,9 +4,19 @@
 // that took a session of their own.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
+#include <string>
 
 namespace gw::server {
+
+// "SIGSEGV (Segmentation fault)"
+std::string signal_text(int signal);
+
+// Runs `work` in a supervised child and waits for it, `limit_ms` at most: its status as waitpid gives
+// it, or nothing when it took longer and was killed. Only for a process with one thread.
+std::optional<int> run_apart(const std::function<int()>& work, std::uint32_t limit_ms);
 
 // Only for a process with one thread that does nothing else. The child calls `work` and ends with
 // its status. When it has ended, or this process was asked to end (SIGTERM, also sent when its own

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles every header of the ABI by itself, and layout.c, as C11, C17, C++11 and C++20, with gcc and,
-where there is one, clang."""
+"""Compiles every header of the ABI by itself, and layout.c, as C11, C17, C++11 and C++20, with gcc
+and clang; and the C++ skin as C++20 with both."""
 
 import pathlib
 import shutil
@@ -24,17 +24,23 @@ def main():
     headers = sorted((INCLUDE / "gateway").rglob("*.h"))
     sources = {str(h.relative_to(INCLUDE)): f"#include <{h.relative_to(INCLUDE)}>\n" * 2 for h in headers}
     sources["layout.c"] = (HERE / "layout.c").read_text()
-    compilers = [name for name in ("gcc", "clang") if shutil.which(name)]
+    skin = {str(h.relative_to(INCLUDE)): f"#include <{h.relative_to(INCLUDE)}>\n" * 2
+            for h in sorted((INCLUDE / "gateway").rglob("*.hpp"))}
+    compilers = ["gcc", "clang"]
+    missing = [name for name in compilers if not shutil.which(name)]
+    if missing:
+        print(f"not installed: {', '.join(missing)} (tools/setup.sh test)")
+        return 1
     failures = 0
     for compiler in compilers:
         for language, standard in STANDARDS:
-            for name, source in sources.items():
+            for name, source in {**sources, **(skin if standard == "c++20" else {})}.items():
                 good, errors = compiles(compiler, language, standard, source)
                 if not good:
                     failures += 1
                     print(f"{name} as {standard} with {compiler}:\n{errors}")
-    print(f"{len(sources)} sources, {', '.join(compilers)}: {failures or 'no'} failures")
-    return 1 if failures or not compilers else 0
+    print(f"{len(sources) + len(skin)} sources, {', '.join(compilers)}: {failures or 'no'} failures")
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

@@ -134,6 +134,43 @@ class Faults(unittest.TestCase):
         self.assertIn("0.1.0", shown.stdout)
         gateway.stop()
 
+    @unittest.skipIf(harness.sanitized(), "the sanitizer ends the process its own way")
+    def test_commands_survive_plugins_that_do_not(self):
+        """`check`, `inspect` and --help meet a plugin that dies or hangs in a child of theirs."""
+        plugins = harness.BUILD / "tests" / "plugins"
+        config = self.folder / "gateway.toml"
+
+        def command(*arguments):
+            return subprocess.run([harness.GATEWAY, *arguments], capture_output=True, text=True, cwd=self.folder,
+                                  timeout=harness.DEADLINE_S)
+        for file, fail, said in (("swap_a", "crash", "crashed in create: SIGSEGV"),
+                                 ("swap_a", "exit", "ended the process in create, with status 0"),
+                                 ("swap_a", "hang", "did not return within 1000 ms in create"),
+                                 ("swap_crash", "", "crashed while it was loaded: SIGSEGV")):
+            with self.subTest(file=file, fail=fail):
+                config.write_text(f'''[server]
+listen = ["127.0.0.1:0"]
+start_timeout = "1s"
+[[plugin]]
+name = "bad"
+file = "{plugins}/{file}.so"
+config = {{ fail = "{fail}" }}
+[[pipeline]]
+filters = ["bad"]
+''')
+                checked = command("check", "gateway.toml")
+                self.assertEqual(checked.returncode, 1, checked)
+                self.assertRegex(checked.stderr, rf"^gateway\.toml:4:1: plugin bad: .*{file}\.so {said}")
+                self.assertNotIn("is good", checked.stdout)
+                helped = command("--help")
+                self.assertEqual(helped.returncode, 0, helped)
+                self.assertIn("inspect", helped.stdout)
+        inspected = command("inspect", plugins / "swap_crash.so")
+        self.assertEqual(inspected.returncode, 1)
+        self.assertIn("version: 1.0.0", inspected.stdout)
+        self.assertIn('role (string, default "back") What it does.', inspected.stdout)
+        self.assertIn("loads: no: it crashed: SIGSEGV", inspected.stdout)
+
     def test_reload_under_load_loses_nothing(self):
         gateway = self.default()
         config = self.folder / "gateway.toml"

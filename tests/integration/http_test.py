@@ -706,14 +706,14 @@ class WebSocket(Case):
 
 
 class WebSocketTimes(Case):
-    server = 'websocket_idle_timeout = "400ms"\nwrite_timeout = "400ms"\ndrain_timeout = "1s"\n'
+    server = 'websocket_idle_timeout = "2s"\nwrite_timeout = "400ms"\ndrain_timeout = "1s"\n'
 
     def test_idle_connection_is_closed(self):
         client, service = self.joined()
-        for _ in range(4):  # whoever talks is not idle
+        for _ in range(5):  # whoever talks is not idle
             client.send(b"a")
             self.assertEqual(service.exactly(1), b"a")
-            self.wait_idle(client, 0.2)
+            self.wait_idle(client, 0.5)
         client.rest()
         service.rest()
 

@@ -45,6 +45,9 @@ class Misuse(unittest.TestCase):
         line = f'gateway_plugin_misuse_total{{plugin="nasty",what="{what}"}} '
         return sum(float(each[len(line):]) for each in text.splitlines() if each.startswith(line))
 
+    def report(self, gateway):
+        return gateway.request("GET", "/actuator/plugins").json()["instances"]
+
     def test_what_is_over_is_over(self):
         for fail, what, status in (("late", "old_exchange", 200), ("stream", "old_stream", 200),
                                    ("twice", "second_answer", 500)):
@@ -74,6 +77,25 @@ class Misuse(unittest.TestCase):
             self.assertEqual(gateway.child.wait(harness.DEADLINE_S), -signal.SIGSEGV)
             gateway.wait_log(r"gateway [0-9.]+ crashes: SIGSEGV at 0x[0-9a-f]+ in plugin nasty \(swap 1.0.0\), "
                              "on_request_head")
+
+    @unittest.skipIf(harness.sanitized(), "the sanitizer stands where threads are counted")
+    def test_threads_of_a_plugin_are_its_own(self):
+        """Code is not unmapped under its threads, and a crash on one of them is named, too."""
+        with harness.scratch() as folder:
+            gateway = self.start(folder, "thread")
+
+            def threads():
+                return [one["holds"]["threads"] for one in self.report(gateway) if one["name"] == "nasty"]
+            harness.wait_for("the thread in the report", lambda: threads() == [1])
+            config = folder / "gateway.toml"
+            config.write_text(config.read_text().replace('fail = "thread"', 'fail = "thread_crash"').replace("swap_a", "swap_b"))
+            self.assertTrue(gateway.reload(), gateway.log())
+            gateway.wait_log("swap_a.so is not unloaded: 1 threads that it started still run")
+            with self.assertRaises((OSError, http.client.HTTPException)):
+                while True:
+                    gateway.request("GET", "/")
+            self.assertEqual(gateway.child.wait(harness.DEADLINE_S), -signal.SIGSEGV)
+            gateway.wait_log(r"crashes: SIGSEGV at 0x[0-9a-f]+ in plugin swap_b \(swap 1.0.0\), a thread of its own")
 
 
 if __name__ == "__main__":

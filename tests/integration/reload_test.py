@@ -14,6 +14,7 @@ import pathlib
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import unittest
@@ -24,7 +25,7 @@ import load  # noqa: E402
 
 PLUGINS = harness.BUILD / "tests" / "plugins"
 CLIENTS = 64
-options = argparse.Namespace(reloads=60, measure=False)
+options = argparse.Namespace(reloads=60, measure=False, seconds=8)
 
 
 def processes(name):
@@ -43,16 +44,20 @@ class Shop:
     def __init__(self, test, folder, extra=""):
         self.test, self.config, self.file = test, folder / "gateway.toml", folder / "swap.so"
         self.marks = []  # of the generations that were asked for, oldest first
+        self.asked_ns = []  # when that was, on the clock that plugins see, too
+        self.done_ns = []  # when each was known to be active
         self.active = 0  # how many of them are known to have become active
         self.extra = extra
         self.newest = [0] * CLIENTS
         self.write("a", "1")
         self.marks.append("a:1")
+        self.asked_ns.append(time.monotonic_ns())
         self.active = 1
         self.run = folder / "run"
         self.run.mkdir()
         self.gateway = harness.Gateway(self.config, {"XDG_RUNTIME_DIR": str(self.run)}, cwd=folder)
         test.addCleanup(self.gateway.kill)
+        self.done_ns.append(time.monotonic_ns())
 
     def install(self, build, name=None):
         """Puts a build in place, by a new file under the old name."""
@@ -84,9 +89,11 @@ filters = ["front", "back"]
 
     def reload(self, build, tag):
         self.write(build, tag)
+        self.asked_ns.append(time.monotonic_ns())
         self.marks.append(f"{build}:{tag}")
         begun = time.monotonic()
         self.test.assertTrue(self.gateway.reload(), self.gateway.log()[-3000:])
+        self.done_ns.append(time.monotonic_ns())
         self.active = len(self.marks)
         return time.monotonic() - begun
 
@@ -106,6 +113,11 @@ filters = ["front", "back"]
         if generation < self.newest[client]:
             return f"generation {generation} after {self.newest[client]} had answered on this connection"
         self.newest[client] = generation
+        arrived = int(head["x-arrived-ns"])
+        if arrived < self.asked_ns[generation - 1]:
+            return f"generation {generation} was not asked for yet when the head arrived"
+        if generation < len(self.done_ns) and arrived > self.done_ns[generation]:
+            return f"generation {generation} was over when the head arrived"
         return None
 
     def refused(self, expected):
@@ -116,6 +128,13 @@ filters = ["front", "back"]
         self.test.assertEqual(len(errors), 2, errors)
         self.test.assertRegex(errors[0], expected)
         self.test.assertRegex(errors[1], "reload refused: .*; generation 1 goes on")
+
+    def wrk(self, seconds):
+        """The same clients as fast as they can, each answer looked at by a script."""
+        return subprocess.Popen(
+            ["wrk", "-t", "2", "-c", str(CLIENTS), "-d", f"{seconds}s", "--timeout", "10s", "-s",
+             str(pathlib.Path(__file__).resolve().parents[1] / "support" / "one_generation.lua"),
+             f"http://127.0.0.1:{self.gateway.port}/"], stdout=subprocess.PIPE, text=True)
 
     def load(self):
         clients = load.Load(self.gateway.port, CLIENTS, ["/", "/", "/", "/slow"], lambda: self.active, self.check)
@@ -178,6 +197,27 @@ class Reloads(unittest.TestCase):
             self.assertEqual(len(list(private.iterdir())), 1, "copies of unloaded libraries are removed")
             shop.gateway.stop()
             self.assertFalse(private.exists())
+
+    def test_under_full_load(self):
+        """wrk keeps the gateway busy all the time; reloads are as many as come to pass meanwhile."""
+        with harness.scratch() as folder:
+            shop = Shop(self, folder)
+            wrk = shop.wrk(options.seconds)
+            self.addCleanup(wrk.kill)
+            number = 1
+            while wrk.poll() is None:
+                number += 1
+                shop.reload("ba"[number % 2], str(number))
+            text, _ = wrk.communicate()
+            self.assertEqual(wrk.returncode, 0)
+            print(f"{number - 1} reloads under full load; {text}")
+            self.assertNotIn("Socket errors", text)
+            self.assertNotIn("Non-2xx", text)
+            looked_at, mixed = map(int, re.search(r"answers (\d+), of several generations (\d+)", text).groups())
+            self.assertEqual(mixed, 0)
+            self.assertGreater(looked_at, 1000)
+            self.assertGreater(number, 3)
+            shop.gateway.stop()
 
     def test_bad_reloads_change_nothing(self):
         def plugin(file="./bad.so", fail=""):
@@ -323,6 +363,7 @@ fail = "{fail}"
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--reloads", type=int, default=options.reloads)
+    parser.add_argument("--seconds", type=int, default=options.seconds, help="of full load")
     parser.add_argument("--measure", action="store_true")
     options, rest = parser.parse_known_args()
     unittest.main(argv=[sys.argv[0], *rest], verbosity=2)

@@ -22,7 +22,7 @@ import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("GW_BUILD", ROOT / "build" / "release"))
+BUILD = pathlib.Path(os.environ.get("GW_BUILD", ROOT / "build" / "release")).resolve()
 GATEWAY = BUILD / "bin" / "gateway"
 REDIS_SERVER = os.environ.get("GW_TEST_SERVER", "redis-server")
 DEADLINE_S = 60.0

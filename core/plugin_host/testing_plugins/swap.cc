@@ -50,6 +50,8 @@ class Swap {
     if (fail_ == "chatty")
       for (int i = 0; i < 100000; ++i) std::fprintf(stderr, "chatty %d\n", i);
     if (fail_ == "chatty" || fail_ == "daemon") std::abort();
+    if (fail_ == "thread")
+      std::thread([] { std::this_thread::sleep_for(std::chrono::hours(1)); }).detach();
     if (fail_ == "slow") std::this_thread::sleep_for(std::chrono::milliseconds(500));
     while (fail_ == "hang" || fail_ == "daemon_hang") std::raise(SIGCONT);
   }
@@ -59,13 +61,15 @@ class Swap {
 
     struct Wait {
       std::string mark;
+      std::uint64_t arrived_ns;
       gw::Timer timer;
     };
 
     gw::Verdict on_request_head(gw::Exchange exchange, void*& slot) {
-      auto* wait = new Wait{swap.mark_, {}};
+      auto* wait = new Wait{swap.mark_, swap.context_.monotonic_ns(), {}};
       slot = wait;
       if (swap.fail_ == "serve") *nowhere = 1;
+      if (swap.fail_ == "thread_crash") std::thread([] { *nowhere = 1; }).detach();
       if (swap.fail_ == "stall") std::this_thread::sleep_for(std::chrono::milliseconds(400));
       if (swap.fail_ == "stream") return misuse_stream(exchange);
       if (swap.fail_ == "twice") return answer(exchange), answer(exchange);
@@ -85,6 +89,8 @@ class Swap {
     gw::Verdict on_response_head(gw::Exchange exchange, void*& slot) {
       exchange.set_header(GW_RESPONSE, "X-Front-Then", static_cast<Wait*>(slot)->mark);
       exchange.set_header(GW_RESPONSE, "X-Front-Now", swap.mark_);
+      exchange.set_header(GW_RESPONSE, "X-Arrived-Ns",
+                          std::to_string(static_cast<Wait*>(slot)->arrived_ns));
       return GW_CONTINUE;
     }
     void on_complete(gw::Exchange exchange, void*& slot, const gw_outcome&) {
@@ -163,7 +169,7 @@ class Swap {
   "\"\nsummary = \"A plugin for tests of reloads\"\n"
 
 GW_PLUGIN(Swap, SWAP_HEAD R"(
-requires = ["gw.context/1", "gw.config/1", "gw.exchange/1", "gw.stream/1", "gw.timer/1"]
+requires = ["gw.context/1", "gw.config/1", "gw.exchange/1", "gw.stream/1", "gw.timer/1", "gw.clock/1"]
 provides = ["gw.instance/1", "gw.filter/1", "gw.handover/1"]
 [config.role]
 type = "string"
