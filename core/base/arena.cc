@@ -59,7 +59,8 @@ void* Arena::allocate_chunk(std::size_t bytes) {
     used_ += bytes;
     return static_cast<char*>(memory) + kHead;
   }
-  const bool first = chunks_ == nullptr && bytes <= ChunkPool::kFirstBytes - kHead;
+  constexpr std::size_t kFirstRoom = ChunkPool::kFirstBytes - kHead;
+  const bool first = bytes <= kFirstRoom && used_ + bytes <= 2 * kFirstRoom;
   void* memory = first ? pool_->take_first() : pool_->take();
   if (memory == nullptr) return nullptr;
   chunks_ = new (memory) Chunk{chunks_, first ? kFirst : 0};

@@ -14,12 +14,12 @@
 
 namespace gw::base {
 
-// Chunks, kept for reuse up to a bound: the first of each arena is small, as most of what hostile
-// clients begin stays small. One thread. Must outlive its arenas.
+// Chunks, kept for reuse up to a bound: the first two of each arena are small, as most of what
+// hostile clients begin stays small. One thread. Must outlive its arenas.
 class ChunkPool {
  public:
   static constexpr std::size_t kChunkBytes = 4096;
-  static constexpr std::size_t kFirstBytes = 1008;  // with malloc's part 1 KiB
+  static constexpr std::size_t kFirstBytes = 944;  // two hold a small request to a service
 
   // Keeps at most `keep` unused chunks of each size; more are given back to the system.
   explicit ChunkPool(std::size_t keep = 1024) : keep_(keep) {}

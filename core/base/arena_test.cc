@@ -54,6 +54,9 @@ TEST(Arena, GivesChunksBackUpToTheBound) {
   Arena arena(pool);
   arena.try_allocate(10);
   EXPECT_EQ(pool.unused(), 2u);  // the first is small
+  arena.try_allocate(ChunkPool::kFirstBytes / 2);
+  arena.try_allocate(ChunkPool::kFirstBytes / 2);
+  EXPECT_EQ(pool.unused(), 2u);  // and so is the second
   arena.try_allocate(3000);
   EXPECT_EQ(pool.unused(), 1u);
 }

@@ -295,7 +295,10 @@ std::string_view Reader::text_of(std::initializer_list<std::string_view> parts) 
   std::size_t size = 0;
   for (const std::string_view part : parts) size += part.size();
   auto* memory = static_cast<char*>(out_.fields.arena().try_allocate(size));
-  if (memory == nullptr) return {};
+  if (memory == nullptr) {  // to go on without would be to believe less, or more, than was said
+    refuse(431, "too many header lines");
+    return {};
+  }
   char* at = memory;
   for (const std::string_view part : parts) at += part.copy(at, part.size());
   return {memory, size};
@@ -356,10 +359,10 @@ bool Reader::add_forwarded() {
   std::string_view host = forwarded_.empty() ? forwarded_host_ : std::string_view();
   host = trim_blanks(host.substr(0, host.find(',')));
   if (host.empty() || host.find_first_of("\"\\") != std::string_view::npos) host = out_.authority;
-  return add("Forwarded", text_of({forwarded_, forwarded_.empty() ? "" : ", ",
-                                   ip6 ? "for=\"[" : "for=", address, ip6 ? "]\"" : "",
-                                   host.empty() ? "" : ";host=\"", host, host.empty() ? "" : "\"",
-                                   ";proto=", facts_.scheme}));
+  return add("Forwarded",
+             text_of({forwarded_, forwarded_.empty() ? "" : ", ", ip6 ? "for=\"[" : "for=", address,
+                      ip6 ? "]\"" : "", host.empty() ? "" : ";host=\"", host,
+                      host.empty() ? "" : "\"", ";proto=", facts_.scheme}));
 }
 
 bool Reader::put_in_own_fields() {

@@ -129,6 +129,24 @@ TEST(ServerConnection, ForwardedOfTrustedProxies) {
   }
 }
 
+// Joining them would take more memory than a request may have.
+TEST(ServerConnection, ForwardedThatCannotBeJoinedIsRefused) {
+  ServerSettings settings;
+  settings.trusted = [](std::string_view) { return true; };
+  settings.limits.max_fields = 1000;
+  settings.limits.max_header_bytes = 64 * 1024;
+  TestServer server([](Transaction&) { FAIL() << "was served"; }, settings);
+  for (const char* name : {"X-Forwarded-For", "Forwarded"}) {
+    SCOPED_TRACE(name);
+    std::string request = "GET / HTTP/1.1\r\nHost: a\r\n";
+    const std::string line = std::string(name) + ": for=" + std::string(60, '1') + "\r\n";
+    for (int i = 0; i < 600; ++i) request += line;
+    Socket client = server.connect();
+    client.send(request + "\r\n");
+    EXPECT_TRUE(client.receive_all().starts_with("HTTP/1.1 431"));
+  }
+}
+
 TEST(ServerConnection, ForwardedCanBeOff) {
   ServerSettings settings;
   settings.trusted = [](std::string_view) { return true; };
