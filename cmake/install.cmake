@@ -26,6 +26,10 @@ endforeach()
 install(DIRECTORY messages DESTINATION ${sdk_dir} COMPONENT gateway)
 install(FILES deploy/nginx.conf README.md CHANGELOG.md LICENSE docs/configuration.md
   DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT gateway)
+# Where Debian looks for the licence of each package.
+foreach(package gateway gateway-dev)
+  install(FILES LICENSE DESTINATION share/doc/${package} RENAME copyright COMPONENT ${package})
+endforeach()
 
 # ---- gateway-dev
 install(DIRECTORY sdk/include/gateway DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT gateway-dev)

@@ -4,7 +4,9 @@
 #include <dlfcn.h>
 #include <pthread.h>
 
+#include <cerrno>
 #include <chrono>
+#include <new>
 #include <thread>
 
 #include "base/thread_note.h"
@@ -22,7 +24,15 @@ bool ThreadTally::wait_for_none(std::uint32_t limit_ms) const {
 
 }  // namespace gw::base
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define GW_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define GW_SANITIZED
+#endif
+#endif
+
+#ifndef GW_SANITIZED
 
 namespace {
 

@@ -13,14 +13,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace gw::base {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kThreadsAreCounted = false;
-#else
-constexpr bool kThreadsAreCounted = true;
-#endif
 
 // Any thread. Each thread that is counted keeps it alive.
 class ThreadTally : public std::enable_shared_from_this<ThreadTally> {

@@ -21,7 +21,9 @@ class Spoilt {
 
   struct Part {
     Part(Spoilt& its, gw::Worker its_worker) : spoilt(its), worker(its_worker) {
-      if (is("timer")) gw::tables.timer->start(worker.raw(), 1000, 0, [](void*) {}, nullptr);
+      if (is("timer"))
+        gw::tables.timer->start(
+            worker.raw(), 1000, 0, [](void*) {}, nullptr);
       if (is("descriptor")) (void)::open("/dev/null", O_RDONLY | O_CLOEXEC);
       if (is("thread"))
         std::thread([] { std::this_thread::sleep_for(std::chrono::seconds(30)); }).detach();
@@ -30,6 +32,7 @@ class Spoilt {
 
     gw::Verdict on_request_head(gw::Exchange exchange, void*& slot) {
       if (is("crash") && exchange.method() == "BREW") std::raise(SIGSEGV);
+      if (is("throw")) throw std::runtime_error("thrown");
       if (is("leak")) slot = new char[1000];
       if (is("twice")) return exchange.reply(200, {}, "a"), exchange.reply(200, {}, "b");
       if (is("forget")) {

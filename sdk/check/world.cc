@@ -3,6 +3,7 @@
 
 #include <stdexcept>
 
+#include "check/trial.h"
 #include "testing/replay.h"
 #include "testing/straight.h"
 
@@ -18,6 +19,7 @@ constexpr std::uint32_t kLongestMs = 300'000;  // of the fake clock
 
 World::World(const Loaded& loaded, const std::string& config) : loaded_(loaded) {
   host_.collect_breaches();
+  doing("in create or create_part");
   router_ = std::make_unique<testing::Instance>(host_, testing::straight_router(), "", "straight");
   plugin_ = std::make_unique<testing::Instance>(host_, loaded.plugin(), config, "checked");
   if (plugin_->created()) return;
@@ -27,6 +29,7 @@ World::World(const Loaded& loaded, const std::string& config) : loaded_(loaded) 
 }
 
 void World::start() {
+  doing("while it starts");
   if (router_->start() != GW_OK) throw std::runtime_error("the router did not start");
   const gw_status status = plugin_->start();
   if (status == GW_TIMEOUT) throw std::runtime_error("does not call `started`");
@@ -34,9 +37,11 @@ void World::start() {
     throw std::runtime_error("does not start (status " + std::to_string(status) +
                              "): " + plugin_->start_message());
   expect_no_breach();
+  doing("after it has started");
 }
 
 void World::end() {
+  doing("in stop, destroy_part or destroy");
   plugin_.reset();
   router_.reset();
   expect_no_breach();
@@ -66,6 +71,8 @@ std::unique_ptr<testing::Exchange> World::begin(testing::RequestSpec request) {
 }
 
 Outcome World::run(const testing::RequestSpec& request) {
+  doing("with " + request.method + " " + request.target.substr(0, 80) +
+        (request.body.empty() ? "" : " and a body"));
   host_.set_wall_ms(kWallMs);  // what real time passed while the plugin started shows in no answer
   auto exchange = begin(request);
   host_.run();
@@ -93,6 +100,9 @@ std::vector<std::string> World::replay(const std::string& recording) {
 }
 
 void World::expect_no_breach() {
+  for (const auto& line : host_.log())
+    if (line.text.starts_with("exception in "))  // of gateway/plugin.hpp
+      throw std::runtime_error("lets an exception out of a callback: " + line.text);
   if (host_.breaches().empty()) return;
   std::string all = "broke a rule of the ABI:";
   for (const std::string& breach : host_.breaches()) all += "\n  " + breach;

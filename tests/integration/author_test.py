@@ -34,6 +34,7 @@ class AuthorTest(unittest.TestCase):
             for name in ("gateway", "gateway-dev"):
                 package, = (folder / "packages").glob(f"{name}_*.deb")
                 run("dpkg-deb", "-x", package, root)
+                self.assertTrue((root / "usr/share/doc" / name / "copyright").is_file())
             author = folder / "author"
             plugins = [self.template(root, author), self.c_example(root, author), self.rust_example(root, author)]
             config = folder / "config.toml"

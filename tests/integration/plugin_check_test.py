@@ -54,12 +54,13 @@ class PluginCheck(unittest.TestCase):
     def test_what_is_spoilt_is_found(self):
         table = {  # way: the checks that must fail, and what one of them says
             "": ([], ""),
-            "exit": (["configuration"], "ends the process, with status 0"),
+            "exit": (["configuration"], "ends the process in create or create_part, with status 0"),
             "start": (["life", "exchanges", "bodies", "departures", "reloads"], "does not call `started`"),
             "timer": (["exchanges", "bodies", "reloads"], "left 1 tickets behind"),
             "descriptor": (["life", "reloads"], "leaves 2 descriptors open"),
             "thread": (["life"], "leaves 2 threads running"),
-            "crash": (["exchanges"], "crashes: Segmentation fault"),
+            "crash": (["exchanges"], "crashes with BREW /: Segmentation fault"),
+            "throw": (["exchanges", "bodies", "reloads"], "lets an exception out of a callback: exception in on_request_head: thrown"),
             "twice": (["exchanges", "bodies", "departures", "reloads"], "a second answer"),
             "forget": (["exchanges", "reloads"], "the exchange is over"),
             "pieces": (["bodies"], "pieces of 7 comes to something else"),
@@ -80,7 +81,7 @@ class PluginCheck(unittest.TestCase):
     def test_what_hangs_is_ended(self):
         status, results, text = self.spoilt("hang", "--limit", "1", "--only", "life")
         self.assertEqual((status, list(results)), (1, ["life"]))
-        self.assertIn("does not return within 1000 ms", text)
+        self.assertIn("does not return within 1000 ms in create or create_part", text)
 
     def test_wrong_command_lines(self):
         for arguments in ([], ["a.so", "--only", "nothing"], ["a.so", "--config", "/absent"], ["--what"]):

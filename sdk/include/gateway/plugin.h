@@ -73,7 +73,7 @@ typedef struct gw_plugin {
   /* [main] First call, once per load, after the manifest's required interfaces were found to exist.
    * Anything but GW_OK unloads the library again. */
   gw_status (*init)(const gw_host* host);
-  /* [main] Last call, after every instance was destroyed. */
+  /* [main] Last call, after every instance was destroyed. No thread of the plugin's may outlive it. */
   void (*finish)(void);
   /* [main] The plugin's table of that id ("gw.filter/1"), or null. Valid from init to finish. */
   const void* (*get_interface)(const char* id);
