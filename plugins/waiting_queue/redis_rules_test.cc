@@ -258,7 +258,7 @@ TEST_P(RedisRules, the_cost_of_a_tick_does_not_grow_with_those_admitted) {
   EXPECT_LT(commands() - before, 60);
 }
 
-TEST_F(RedisRules, a_look_at_ranks_leaves_leases_alone) {
+TEST_P(RedisRules, a_look_at_ranks_leaves_leases_alone) {
   for (const char* user : {"in", "a", "b"}) queue.line_up(user);
   queue.look({"a"});
   const long long lease = redis().number({"ZSCORE", "queue:lease", "a"});
@@ -273,7 +273,7 @@ TEST_F(RedisRules, a_look_at_ranks_leaves_leases_alone) {
   EXPECT_EQ(redis().number({"ZSCORE", "queue:lease", "a"}), lease + 100'000);
 }
 
-TEST_F(RedisRules, a_look_at_ranks_hears_of_a_stream_that_closed_elsewhere) {
+TEST_P(RedisRules, a_look_at_ranks_hears_of_a_stream_that_closed_elsewhere) {
   for (const char* user : {"in", "a", "b"}) queue.line_up(user);
   queue.away({"a", "b"});
   queue.ranks({"in", "a"});
