@@ -7,6 +7,7 @@
 #include <hiredis/hiredis.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -90,6 +91,7 @@ class RedisServer {
     arguments.push_back(nullptr);
     pid_ = fork();
     if (pid_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that crashes leaves no server behind
       execvp(arguments[0], arguments.data());
       _exit(127);
     }
@@ -152,6 +154,7 @@ class RedisServer {
   bool connect() {
     context_.reset(redisConnectUnix(socket().c_str()));
     if (context_ && context_->err == 0) {
+      redisSetTimeout(context_.get(), {30, 0});  // a server that hangs fails the test
       Reply reply(static_cast<redisReply*>(redisCommand(context_.get(), "PING")));
       if (reply && reply->type == REDIS_REPLY_STATUS) return true;
     }

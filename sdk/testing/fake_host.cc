@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 
 #include "testing/exchange_state.h"
@@ -123,7 +124,9 @@ bool FakeHost::State::on_worker(const WorkerPart* part, const char* call) {
   return true;
 }
 
-FakeHost::FakeHost(std::uint32_t workers) : state_(std::make_unique<State>(workers)) {}
+FakeHost::FakeHost(std::uint32_t workers) : state_(std::make_unique<State>(workers)) {
+  std::signal(SIGPIPE, SIG_IGN);  // as in a gateway
+}
 
 FakeHost::~FakeHost() {
   EXPECT_TRUE(state_->instances.empty()) << "an instance outlives its host";
