@@ -7,6 +7,7 @@
 #include <hiredis/hiredis.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,6 +63,7 @@ class RedisServer {
   explicit RedisServer(std::vector<std::string> more = {}, std::string program = usual(),
                        std::string config = {})
       : more_(std::move(more)), program_(std::move(program)), config_(std::move(config)) {
+    signal(SIGPIPE, SIG_IGN);  // a server that a sentinel makes the master closes our connection
     char name[] = "/tmp/gateway-redis-XXXXXX";
     folder_ = mkdtemp(name);
     start();
@@ -90,6 +92,7 @@ class RedisServer {
     arguments.push_back(nullptr);
     pid_ = fork();
     if (pid_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that dies leaves no servers behind
       execvp(arguments[0], arguments.data());
       _exit(127);
     }
