@@ -134,7 +134,9 @@ TEST_P(HandOverTest, ANoticeIsToldOncePerText) {
   EXPECT_EQ(hand_over(*first, *second).moved, 1u);
   host_.advance(30000);
   EXPECT_EQ(count(*b, "NOTICE"), 1);
-  EXPECT_NE(b->body().find("event: NOTICE\ndata: " R"({"message":"Wir \"Q\" bald"})" "\n\n"),
+  EXPECT_NE(b->body().find("event: NOTICE\ndata: "
+                           R"({"message":"Wir \"Q\" bald"})"
+                           "\n\n"),
             std::string::npos)
       << b->body();
   auto same = make("same", quoted + "status_interval = \"9s\"\n");

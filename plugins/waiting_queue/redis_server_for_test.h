@@ -63,6 +63,7 @@ class RedisServer {
   explicit RedisServer(std::vector<std::string> more = {}, std::string program = usual(),
                        std::string config = {})
       : more_(std::move(more)), program_(std::move(program)), config_(std::move(config)) {
+    signal(SIGPIPE, SIG_IGN);  // a server that a sentinel makes the master closes our connection
     char name[] = "/tmp/gateway-redis-XXXXXX";
     folder_ = mkdtemp(name);
     start();
