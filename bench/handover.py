@@ -14,7 +14,6 @@ CONFIG = """
 [server]
 listen = ["127.0.0.1:0"]
 workers = 1
-max_connections = 15000
 [[plugin]]
 name = "auth"
 file = "{plugins}/subject.so"

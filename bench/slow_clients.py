@@ -29,7 +29,6 @@ BODY = b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 100000\r\n\r\n"
 CONFIG = """
 [server]
 listen = ["127.0.0.1:0"]
-max_connections = 30000
 header_timeout = "5m"
 body_idle_timeout = "5m"
 [[plugin]]
@@ -42,7 +41,6 @@ filters = ["echo"]
 
 PROXIED = """
 [server]
-max_connections = 30000
 header_timeout = "5m"
 [[listener]]
 name = "main"
@@ -57,7 +55,6 @@ filters = ["echo"]
 ROUTED = """
 [server]
 listen = ["127.0.0.1:0"]
-max_connections = 30000
 header_timeout = "5m"
 body_idle_timeout = "5m"
 connect_timeout = "5m"

@@ -5,14 +5,13 @@ import asyncio
 import http.client
 import resource
 
-from peers import TOOLS, cpu_seconds, harness, nginx
+from peers import cpu_seconds, harness, nginx
 from relay import memory_of
 
 CONFIG = """
 [server]
 listen = ["127.0.0.1:0"]
 workers = 1
-max_connections = 19000
 [[plugin]]
 name = "auth"
 file = "{plugins}/subject.so"
@@ -90,10 +89,10 @@ async def cost(process, tally, work):
 
 
 def start_gateway(folder, redis, capacity):
-    """That believes who says who it is, and may hold more connections than it has descriptors for services."""
+    """That believes who says who it is."""
     config = folder / "gateway.toml"
     config.write_text(CONFIG.format(plugins=harness.BUILD / "tests" / "plugins", redis=redis.port, capacity=capacity))
-    return harness.Gateway(config, {"LD_PRELOAD": str(TOOLS / "many_descriptors.so")}, cwd=folder)
+    return harness.Gateway(config, cwd=folder)
 
 
 def crowd(people):

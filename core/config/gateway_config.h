@@ -52,7 +52,7 @@ struct ServerConfig {
   std::uint64_t max_header_bytes = 0;
   std::uint64_t max_target_bytes = 0;
   std::uint64_t max_body_bytes = 0;
-  std::uint32_t max_connections = 0;           // of the process
+  std::uint32_t max_connections = 0;  // of the process; 0: as many as descriptors are enough for
   std::uint32_t max_connections_per_peer = 0;  // 0: not bounded
   std::uint64_t max_stream_unsent_bytes = 0;
 

@@ -65,7 +65,7 @@ TEST(GatewayConfig, Defaults) {
   EXPECT_EQ(server.max_header_bytes, 16384u);
   EXPECT_EQ(server.max_target_bytes, 8192u);
   EXPECT_EQ(server.max_body_bytes, 10u << 20);
-  EXPECT_EQ(server.max_connections, 8192u);
+  EXPECT_EQ(server.max_connections, 0u);
   EXPECT_EQ(server.response_timeout_ms, 60000u);
   EXPECT_EQ(server.max_stream_unsent_bytes, 65536u);
   EXPECT_TRUE(server.trusted_proxies.empty());

@@ -115,7 +115,7 @@ void add_client_keys(Schema& out) {
   keys.push_back(bounded("max_target_bytes", Type::kSize, node("8KiB"), 64, 64 << 10));
   keys.push_back(
       bounded("max_body_bytes", Type::kSize, node("10MiB"), 0, 1024.0L * 1024 * 1024 * 1024));
-  keys.push_back(bounded("max_connections", Type::kInteger, node(8192), 1, 10000000));
+  keys.push_back(bounded("max_connections", Type::kInteger, node(0), 0, 10000000));
   keys.push_back(bounded("max_connections_per_peer", Type::kInteger, node(0), 0, 10000000));
   keys.push_back(bounded("max_stream_unsent_bytes", Type::kSize, node("64KiB"), 4 << 10, 64 << 20));
   keys.push_back(key("trusted_proxies", Type::kStrings, empty_array()));

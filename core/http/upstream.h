@@ -18,6 +18,7 @@ namespace gw::http {
 class TunnelEnd;
 
 struct UpstreamLimits {
+  std::uint32_t max_connections = 0;  // of the pool; 0: not bounded
   std::uint32_t max_connections_per_endpoint = 256;
   std::uint32_t max_waiting_per_endpoint = 1024;  // calls that wait for a connection
   std::uint32_t idle_timeout_ms = 30000;          // of a pooled connection

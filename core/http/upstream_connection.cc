@@ -94,6 +94,7 @@ void UpstreamConnection::close(bool reset) {
     pool_->metrics_.upstream_busy.subtract();
   }
   state_ = State::kClosing;
+  --pool_->open_;
   timer_.cancel();
   rest_.clear();
   stream_.close(reset);

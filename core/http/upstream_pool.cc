@@ -230,7 +230,19 @@ void Pool::wait(PoolEndpoint& endpoint, PoolCall& call) {
       &call);
 }
 
+// Under the pool's own bound, if need be at the cost of a connection that rests elsewhere.
+bool Pool::make_room() {
+  if (limits_.max_connections == 0 || open_ < limits_.max_connections) return true;
+  UpstreamConnection* at = connections_;
+  while (at != nullptr && at->state_ != UpstreamConnection::State::kIdle) at = at->next_;
+  if (at != nullptr) at->close();
+  return at != nullptr;
+}
+
 void Pool::open_connection(PoolEndpoint& endpoint, PoolCall& call, std::uint32_t tried) {
+  if (tried == 0 && !make_room())  // else it replaces one
+    return fail_later(call, UpstreamFailure::kOverloaded, "no descriptor is left for it");
+  ++open_;
   auto* connection = new UpstreamConnection(*this);
   connection->next_ = connections_;
   if (connections_ != nullptr) connections_->previous_ = connection;

@@ -207,6 +207,7 @@ class Pool final : public UpstreamPool {
 
   void forget_unused_endpoints();
   void assign(PoolCall& call);
+  bool make_room();
   void open_connection(PoolEndpoint& endpoint, PoolCall& call, std::uint32_t tried);
   void wait(PoolEndpoint& endpoint, PoolCall& call);
   bool resolved(PoolEndpoint& endpoint);
@@ -231,6 +232,7 @@ class Pool final : public UpstreamPool {
   CallList deferred_;
   net::TurnHook hook_;
   UpstreamConnection* connections_ = nullptr;
+  std::uint32_t open_ = 0;  // of these, those that are not closing
   std::uint64_t epoch_ = 0;
 };
 

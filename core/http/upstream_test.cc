@@ -583,6 +583,36 @@ TEST_F(Upstream, WaitsForAConnectionWithinBounds) {
   EXPECT_EQ(1u, metrics.upstream_opened.value());
 }
 
+TEST_F(Upstream, OpensNoMoreConnectionsThanThePoolMay) {
+  UpstreamLimits limits;
+  limits.max_connections = 1;
+  restart(limits);
+  ScriptedService another;
+  Call first(thread, *pool, service.address()), second(thread, *pool, another.address()),
+      third(thread, *pool, service.address());
+  first.start();
+  Socket peer = service.accept();
+  ASSERT_TRUE(peer.receive_until("\r\n\r\n"));
+  second.start();
+  ASSERT_TRUE(second.wait());
+  EXPECT_EQ(UpstreamFailure::kOverloaded, second.failure);
+  peer.send("HTTP/1.1 204 N\r\n\r\n");
+  ASSERT_TRUE(first.wait());
+  peer.received.clear();
+  // The connection rests now, and gives way to one that is needed elsewhere.
+  Call fourth(thread, *pool, another.address());
+  fourth.start();
+  Socket next = another.accept();
+  EXPECT_FALSE(peer.receive_some());
+  third.start();
+  ASSERT_TRUE(third.wait());
+  EXPECT_EQ(UpstreamFailure::kOverloaded, third.failure);
+  next.send("HTTP/1.1 204 N\r\n\r\n");
+  ASSERT_TRUE(fourth.wait());
+  EXPECT_EQ(204, fourth.status);
+  EXPECT_EQ(2u, metrics.upstream_opened.value());
+}
+
 TEST_F(Upstream, CancelClosesAndLetsTheNextOneIn) {
   UpstreamLimits limits;
   limits.max_connections_per_endpoint = 1;

@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::uint64_t kOwn = 64;        // of the process: log, signals, plugins' libraries
 constexpr std::uint64_t kPerWorker = 64;  // listeners, loop, the plugins' own connections
+constexpr std::uint64_t kForServices = 1024;
+constexpr std::uint64_t kMostByDefault = 65536;
 
 }  // namespace
 
@@ -26,20 +28,26 @@ std::uint64_t raise_descriptor_limit() {
   return limit.rlim_cur;
 }
 
-std::uint32_t affordable_connections(std::uint64_t allowed, std::uint64_t workers) {
+DescriptorShares share_descriptors(std::uint64_t allowed, std::uint32_t max_connections,
+                                   std::uint32_t workers) {
   const std::uint64_t fixed = kPerWorker * workers + kOwn;
-  const std::uint64_t left = allowed > fixed ? (allowed - fixed) / 2 : 0;
-  return static_cast<std::uint32_t>(
-      std::clamp<std::uint64_t>(left, 1, std::numeric_limits<std::uint32_t>::max()));
+  const std::uint64_t left = allowed > fixed ? allowed - fixed : 0;
+  const std::uint64_t kept = std::max(left / 8, std::min(left / 2, kForServices));
+  const std::uint64_t asked = max_connections != 0 ? max_connections : kMostByDefault;
+  const std::uint64_t clients = std::clamp<std::uint64_t>(left - kept, 1, asked);
+  const std::uint64_t services = (left - std::min(left, clients)) / workers;
+  return {static_cast<std::uint32_t>(clients),
+          static_cast<std::uint32_t>(
+              std::clamp<std::uint64_t>(services, 1, std::numeric_limits<std::uint32_t>::max()))};
 }
 
-std::string descriptor_shortage(std::uint64_t allowed, std::uint64_t max_connections,
-                                std::uint64_t workers) {
-  const std::uint64_t needed = 2 * max_connections + kPerWorker * workers + kOwn;
-  if (allowed >= needed) return "";
-  return "max_connections = " + std::to_string(max_connections) + " may need " +
-         std::to_string(needed) + " descriptors, but only " + std::to_string(allowed) +
-         " are allowed: no more than " + std::to_string(affordable_connections(allowed, workers)) +
+std::string descriptor_shortage(std::uint64_t allowed, std::uint32_t max_connections,
+                                std::uint32_t workers) {
+  const DescriptorShares shares = share_descriptors(allowed, max_connections, workers);
+  if (shares.clients >= max_connections) return "";
+  return "max_connections = " + std::to_string(max_connections) + ", but only " +
+         std::to_string(allowed) + " descriptors are allowed: no more than " +
+         std::to_string(shares.clients) +
          " connections are served; raise the limit (LimitNOFILE=, ulimit -n) or lower "
          "max_connections";
 }

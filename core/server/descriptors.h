@@ -12,12 +12,19 @@ namespace gw::server {
 // Raises the soft limit to the hard one. What is allowed then.
 std::uint64_t raise_descriptor_limit();
 
-// How many connections of clients so many descriptors are enough for.
-std::uint32_t affordable_connections(std::uint64_t allowed, std::uint64_t workers);
+// How the descriptors that the process may open are shared out, after its own.
+struct DescriptorShares {
+  std::uint32_t clients;              // connections of clients, of the process
+  std::uint32_t upstream_per_worker;  // connections to services
+};
 
-// Every client connection may need one to an upstream, and every worker some for itself. Empty when
-// `allowed` is enough, else a sentence that says what is not.
-std::string descriptor_shortage(std::uint64_t allowed, std::uint64_t max_connections,
-                                std::uint64_t workers);
+// `max_connections` 0: as many as they are enough for. A client that waits or rests needs none to a
+// service, so that these are kept an eighth, but 1,024 where that is at most half.
+DescriptorShares share_descriptors(std::uint64_t allowed, std::uint32_t max_connections,
+                                   std::uint32_t workers);
+
+// Empty when they are enough for `max_connections`, else a sentence that says what is not.
+std::string descriptor_shortage(std::uint64_t allowed, std::uint32_t max_connections,
+                                std::uint32_t workers);
 
 }  // namespace gw::server

@@ -31,7 +31,6 @@ http::ServerSettings server_settings(std::shared_ptr<const config::GatewayConfig
   to.limits.max_target_bytes = from.max_target_bytes;
   to.limits.max_body_bytes = from.max_body_bytes;
   to.limits.max_stream_unsent_bytes = from.max_stream_unsent_bytes;
-  to.limits.max_connections = from.max_connections;
   to.limits.max_connections_per_peer = from.max_connections_per_peer;
   to.limits.refuse_underscores = from.underscore_headers == config::UnderscoreHeaders::kRefuse;
   for (const config::HeaderGroup& group : from.response_headers)
@@ -49,10 +48,12 @@ http::ServerSettings server_settings(std::shared_ptr<const config::GatewayConfig
   return to;
 }
 
-http::UpstreamLimits upstream_limits(const config::GatewayConfig& from) {
+http::UpstreamLimits upstream_limits(const config::GatewayConfig& from,
+                                     std::uint32_t max_connections) {
   const config::ServerConfig& config = from.server;
   http::UpstreamLimits limits;
   limits.unix_folder = from.document->folder;
+  limits.max_connections = max_connections;
   limits.max_connections_per_endpoint = config.max_upstream_connections_per_endpoint;
   limits.max_waiting_per_endpoint = config.max_upstream_waiting_per_endpoint;
   limits.idle_timeout_ms = config.upstream_idle_timeout_ms;

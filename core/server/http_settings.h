@@ -14,7 +14,8 @@ namespace gw::server {
 
 // Shares the configuration, which its functions read.
 http::ServerSettings server_settings(std::shared_ptr<const config::GatewayConfig> config);
-http::UpstreamLimits upstream_limits(const config::GatewayConfig& config);
+http::UpstreamLimits upstream_limits(const config::GatewayConfig& config,
+                                     std::uint32_t max_connections);
 pipeline::DispatcherOptions dispatcher_options(const config::ServerConfig& config);
 
 }  // namespace gw::server

@@ -83,7 +83,7 @@ class Server {
                               [this, i](std::string_view instance, std::string_view what) {
                                 count_misuse(registry_, i, instance, what);
                               }},
-          *config_, settings));
+          *config_, settings, shares().upstream_per_worker));
       host_.seats.push_back(std::make_unique<plugin_host::Seat>());
       workers_.back()->take_seat(*host_.seats.back());
     }
@@ -98,11 +98,14 @@ class Server {
     metrics_->publish_lag_of(watchdog_ ? &*watchdog_ : nullptr);
   }
 
+  DescriptorShares shares() const {
+    return share_descriptors(descriptors_, config_->server.max_connections,
+                             config_->server.workers);
+  }
+
   std::shared_ptr<const http::ServerSettings> shared_settings() const {
     auto settings = std::make_shared<http::ServerSettings>(server_settings(config_));
-    settings->limits.max_connections =
-        std::min(settings->limits.max_connections,
-                 affordable_connections(descriptors_, config_->server.workers));
+    settings->limits.max_connections = shares().clients;
     return settings;
   }
 
@@ -254,9 +257,9 @@ class Server {
       log_.set_level(config_->server.log_level);
       watch_files();
       for (auto& worker : workers_)
-        worker->loop().post([&worker, settings = shared_settings(), next] {
-          worker->set_settings(settings, *next);
-        });
+        worker->loop().post([&worker, settings = shared_settings(),
+                             upstream = shares().upstream_per_worker,
+                             next] { worker->set_settings(settings, upstream, *next); });
       if (ending_ == 0) activate_listeners(std::move(opened));
       reloaded(std::nullopt);
     });

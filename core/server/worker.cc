@@ -10,9 +10,11 @@
 namespace gw::server {
 
 Worker::Worker(const Environment& environment, const config::GatewayConfig& config,
-               std::shared_ptr<const http::ServerSettings> settings)
+               std::shared_ptr<const http::ServerSettings> settings,
+               std::uint32_t max_upstream_connections)
     : calls_(loop_),
-      upstream_(http::make_upstream_pool(loop_, upstream_limits(config), &metrics_)),
+      upstream_(http::make_upstream_pool(loop_, upstream_limits(config, max_upstream_connections),
+                                         &metrics_)),
       scheduler_(loop_),
       dispatcher_({*upstream_, clock_, scheduler_, environment.log, environment.on_misuse},
                   dispatcher_options(config.server)),
@@ -57,9 +59,10 @@ void Worker::stop_listening(std::uint32_t index) {
 }
 
 void Worker::set_settings(std::shared_ptr<const http::ServerSettings> settings,
+                          std::uint32_t max_upstream_connections,
                           const config::GatewayConfig& config) {
   dispatcher_.set_options(dispatcher_options(config.server));
-  upstream_->set_limits(upstream_limits(config));
+  upstream_->set_limits(upstream_limits(config, max_upstream_connections));
   connections_.set_settings(std::move(settings));
 }
 

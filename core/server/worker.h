@@ -33,7 +33,8 @@ class Worker {
     std::function<void(std::string_view instance, std::string_view what)> on_misuse = {};
   };
   Worker(const Environment& environment, const config::GatewayConfig& config,
-         std::shared_ptr<const http::ServerSettings> settings);
+         std::shared_ptr<const http::ServerSettings> settings,
+         std::uint32_t max_upstream_connections);
   // The thread must have been joined.
   ~Worker();
   Worker(const Worker&) = delete;
@@ -55,7 +56,7 @@ class Worker {
   void stop_listening(std::uint32_t index);
   // [worker] For what comes after.
   void set_settings(std::shared_ptr<const http::ServerSettings> settings,
-                    const config::GatewayConfig& config);
+                    std::uint32_t max_upstream_connections, const config::GatewayConfig& config);
   // [worker] No new connections; `done` once, when none is left, at the latest a moment after the
   // deadline. May be asked again for another deadline, with no `done`.
   void drain(std::uint32_t deadline_ms, std::function<void()> done);

@@ -27,7 +27,6 @@ CONFIG = """
 [server]
 listen = ["127.0.0.1:0"]
 workers = 2
-max_connections = 20000
 drain_timeout = "{drain}"
 
 [[plugin]]

@@ -324,11 +324,11 @@ filters = ["echo"]
         gateway.stop()
 
     def test_too_few_descriptors_lower_the_limit(self):
-        self.write(self.listener("one", "127.0.0.1:0"))
+        self.write(self.listener("one", "127.0.0.1:0"), "max_connections = 300")
         limited = harness.Process(["sh", "-c", 'ulimit -n 400; exec "$@"', "sh", harness.GATEWAY, "--config",
                                    self.config])
         self.addCleanup(limited.kill)
-        limited.wait_log(r"max_connections = 8192 may need \d+ descriptors, but only 400 are allowed: "
+        limited.wait_log(r"max_connections = 300, but only 400 descriptors are allowed: "
                          r"no more than 104 connections")
         port = int(limited.wait_log(r"listening on http://127.0.0.1:(\d+)").group(1))
         limited.wait_log("serving")
