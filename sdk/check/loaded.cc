@@ -43,7 +43,7 @@ struct Note {
       const char* name = at + sizeof head;
       const char* content = name + padded(head.n_namesz);
       at = content + padded(head.n_descsz);
-      if (std::string_view(name, head.n_namesz) != std::string_view("gateway", 8)) continue;
+      if (std::string_view(name, head.n_namesz) != std::string_view("gateway\0", 8)) continue;
       const std::string_view all(content, head.n_descsz);
       text = all.substr(0, all.find('\0'));
     }
