@@ -26,14 +26,13 @@ namespace fs = std::filesystem;
 // instances before the libraries that hold their code.
 class Rehearsal {
  public:
-  Rehearsal(const std::string& path, base::Log log) : log_(std::move(log)) {
-    auto config = config::load_file(path, load_options(), complaints_);
-    if (config == nullptr) return;
+  Rehearsal(std::shared_ptr<const config::GatewayConfig> config, base::Log log,
+            settings::Complaints& complaints)
+      : log_(std::move(log)) {
     host_.worker_count = config->server.workers;
-    blueprint_ = plugin_host::draw(host_, libraries_, std::move(config), {}, complaints_);
+    blueprint_ = plugin_host::draw(host_, libraries_, std::move(config), {}, complaints);
   }
 
-  const settings::Complaints& complaints() const { return complaints_; }
   const std::vector<std::shared_ptr<plugin_host::Instance>>& instances() const {
     return blueprint_.instances;
   }
@@ -45,7 +44,6 @@ class Rehearsal {
   base::HealthRegistry health_;
   plugin_host::Host host_{log_, clock_, metrics_, health_};
   plugin_host::Libraries libraries_{log_, plugin_host::host_tables()};
-  settings::Complaints complaints_;
   plugin_host::Blueprint blueprint_;
 };
 
@@ -145,26 +143,30 @@ config::LoadOptions load_options() {
   return options;
 }
 
-// A plugin that crashes or hangs when it is created is found out in a child.
-void rehearse_apart(const std::string& path, settings::Complaints& complaints) {
-  const auto config = config::load_file(path, load_options(), complaints);
-  if (config == nullptr || !complaints.empty()) return;
-  if (const auto failure = Preflight::try_all(path, *config))
+// Null: `complaints` says what is wrong. A plugin that crashes or hangs when it is created is found
+// out in a child.
+std::unique_ptr<Rehearsal> rehearse(const std::string& path, base::Log log,
+                                    settings::Complaints& complaints) {
+  auto config = config::load_file(path, load_options(), complaints);
+  if (config == nullptr || !complaints.empty()) return nullptr;
+  if (const auto failure = Preflight::try_all(path, *config)) {
     Preflight::complain(*failure, *config, complaints);
+    return nullptr;
+  }
+  auto rehearsal = std::make_unique<Rehearsal>(std::move(config), std::move(log), complaints);
+  return complaints.empty() ? std::move(rehearsal) : nullptr;
+}
+
+// The same for a terminal.
+std::unique_ptr<Rehearsal> rehearse(const std::string& path) {
+  settings::Complaints complaints;
+  auto rehearsal = rehearse(path, base::Log::to_stderr(base::LogLevel::kError), complaints);
+  std::cerr << complaints.text();
+  return rehearsal;
 }
 
 ExitCode check(const std::string& config) {
-  settings::Complaints complaints;
-  rehearse_apart(config, complaints);
-  if (!complaints.empty()) {
-    std::cerr << complaints.text();
-    return kFailure;
-  }
-  const Rehearsal rehearsal(config, base::Log::to_stderr(base::LogLevel::kError));
-  if (!rehearsal.complaints().empty()) {
-    std::cerr << rehearsal.complaints().text();
-    return kFailure;
-  }
+  if (!rehearse(config)) return kFailure;
   std::cout << config << " is good\n";
   return kSuccess;
 }
@@ -194,18 +196,15 @@ ExitCode inspect(const std::string& plugin) {
 }
 
 int run_plugin_command(const std::string& config, const std::vector<std::string>& arguments) {
-  const Rehearsal rehearsal(config, base::Log::to_stderr(base::LogLevel::kError));
-  if (!rehearsal.complaints().empty()) {
-    std::cerr << rehearsal.complaints().text();
-    return kFailure;
-  }
+  const auto rehearsal = rehearse(config);
+  if (!rehearsal) return kFailure;
   std::vector<gw_str> rest;
   for (std::size_t i = 1; i < arguments.size(); ++i)
     rest.push_back({arguments[i].data(), arguments[i].size()});
   const gw_terminal terminal = {sizeof terminal, static_cast<std::uint32_t>(rest.size()),
                                 rest.data(), nullptr, write_all};
   int status = -1;
-  each_command(rehearsal, [&](const plugin_host::Instance& instance, const gw_command& command) {
+  each_command(*rehearsal, [&](const plugin_host::Instance& instance, const gw_command& command) {
     if (status < 0 && arguments[0] == command.name)
       status = instance.commands()->run(instance.raw(), command.name, &terminal) & 0xff;
   });
@@ -219,12 +218,10 @@ std::string plugin_commands_help(const std::string& config) {
   std::error_code failed;
   if (!fs::exists(config, failed)) return "";
   settings::Complaints complaints;
-  rehearse_apart(config, complaints);
-  if (!complaints.empty()) return "";
-  const Rehearsal rehearsal(config, base::Log());
-  if (!rehearsal.complaints().empty()) return "";
+  const auto rehearsal = rehearse(config, base::Log(), complaints);
+  if (!rehearsal) return "";
   std::string text;
-  each_command(rehearsal,
+  each_command(*rehearsal,
                [&text](const plugin_host::Instance& instance, const gw_command& command) {
                  std::string name = "  " + std::string(command.name);
                  name.resize(std::max<std::size_t>(name.size() + 2, 30), ' ');

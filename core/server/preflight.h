@@ -4,7 +4,8 @@
 // has changed, a child of this program (`gateway preflight`, not in --help) loads each such plugin,
 // creates its instance from the configuration, destroys it and unloads it. A crash, a hang or an
 // exit there ends the child, and the reload is refused; what the plugin merely complains about is
-// left to the gateway, which says it with its place. `gateway check` and `--help` do the same.
+// left to the gateway, which says it with its place. The start, `gateway check`, `--help` and the
+// commands of plugins do the same with all plugins.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +41,7 @@ class Preflight {
   static void complain(const Failure& failure, const config::GatewayConfig& next,
                        settings::Complaints& complaints);
 
-  // All plugins of the configuration at `path`, waiting for it: for commands, which have no loop of
-  // their own. Nothing: all is well, or what is wrong can be told without a child.
+  // All plugins of the configuration at `path`, waiting for it: where no loop runs yet. Nothing: all is well, or what is wrong can be told without a child.
   static std::optional<Failure> try_all(const std::string& path,
                                         const config::GatewayConfig& config);
 

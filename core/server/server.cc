@@ -371,6 +371,10 @@ ExitCode serve(const std::string& config_path) {
   ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
   settings::Complaints complaints;
   ConfigPointer config = config::load_file(config_path, load_options(), complaints);
+  if (complaints.empty()) {
+    if (const auto failure = Preflight::try_all(config_path, *config))
+      Preflight::complain(*failure, *config, complaints);
+  }
   if (!complaints.empty()) {
     std::cerr << complaints.text();
     return kFailure;
