@@ -94,7 +94,8 @@ void Dispatcher::release_generation(WorkerGeneration* generation) {
 
 void Dispatcher::on_turn_end() {
   wakes_->on_turn_end();
-  if (moves_.step(streams_, metrics_)) environment_.scheduler.arm_turn_end();
+  if (moves_.step(streams_, metrics_, environment_.clock, environment_.on_stream_moved))
+    environment_.scheduler.arm_turn_end();
   for (std::size_t i = 0; i < retiring_.size();) {
     if (retiring_[i]->exchanges > 0) {
       ++i;
@@ -145,7 +146,7 @@ void Dispatcher::drain_streams(const PartUse* use) {
 }
 
 void Dispatcher::move_streams(const StreamMove& move) {
-  moves_.add(move);
+  moves_.add({move.from, move.to, environment_.clock.monotonic_ns()});
   environment_.scheduler.arm_turn_end();
 }
 

@@ -70,6 +70,8 @@ class Dispatcher final : public http::TransactionHandler, private ScheduledWork 
     base::Log log;
     // Counts a breach of the ABI: by whom, in one word of `kMisuse...`. May be empty.
     std::function<void(std::string_view instance, std::string_view what)> on_misuse = {};
+    // A stream was handed over, so long after its move had begun. May be empty.
+    std::function<void(double seconds)> on_stream_moved = {};
   };
   explicit Dispatcher(const Environment& environment, const DispatcherOptions& options = {});
   ~Dispatcher() override;

@@ -35,7 +35,8 @@ void StreamMoves::skip(const gw_stream* stream) {
   if (at_ == stream) at_ = stream->next();
 }
 
-bool StreamMoves::step(gw_stream* first, PipelineMetrics& metrics) {
+bool StreamMoves::step(gw_stream* first, PipelineMetrics& metrics, const base::Clock& clock,
+                       const std::function<void(double seconds)>& on_moved) {
   if (!walking_ && std::exchange(again_, false)) {
     walking_ = true;
     at_ = first;
@@ -52,7 +53,12 @@ bool StreamMoves::step(gw_stream* first, PipelineMetrics& metrics) {
     ++moved;
     blob_.clear();
     const StreamMove copy = *move;  // a plugin's call may change the list
-    stream->move(copy, blob_) ? metrics.streams_moved.add() : metrics.streams_kept.add();
+    if (!stream->move(copy, blob_)) {
+      metrics.streams_kept.add();
+      continue;
+    }
+    metrics.streams_moved.add();
+    if (on_moved) on_moved(static_cast<double>(clock.monotonic_ns() - copy.begun_ns) / 1e9);
   }
   return walking_ || again_;
 }

@@ -9,9 +9,11 @@
 #include <gateway/abi/handover.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "pipeline/chain.h"
 #include "pipeline/metrics.h"
 
@@ -26,6 +28,7 @@ struct StreamMove {
     const gw_handover_api* api;
   };
   Side from, to;
+  std::uint64_t begun_ns = 0;  // monotonic
 };
 
 // Worker's thread. Calls plugins: `step` must not run inside a call into one.
@@ -42,8 +45,10 @@ class StreamMoves {
   bool wants(const PartUse* use);
   // A stream goes away: the walk under way must not meet it.
   void skip(const gw_stream* stream);
-  // Moves some of the dispatcher's streams, of which `first` is one. True: there is more to do.
-  bool step(gw_stream* first, PipelineMetrics& metrics);
+  // Moves some of the dispatcher's streams, of which `first` is one. `on_moved` (may be empty) hears
+  // of each how long it waited since its move was added. True: there is more to do.
+  bool step(gw_stream* first, PipelineMetrics& metrics, const base::Clock& clock,
+            const std::function<void(double seconds)>& on_moved);
 
  private:
   const StreamMove* find(const PartUse* from) const;

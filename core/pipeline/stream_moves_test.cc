@@ -85,11 +85,14 @@ TEST(StreamMoves, MovesSomeEachTurn) {
   StreamMoves moves;
   moves.add(world.move());
   PipelineMetrics metrics;
+  std::vector<double> waited;
+  const auto note = [&waited](double seconds) { waited.push_back(seconds); };
   for (std::size_t turn = 1; turn <= 3; ++turn) {
-    EXPECT_TRUE(moves.step(world.stream, metrics));
+    EXPECT_TRUE(moves.step(world.stream, metrics, world.clock, note));
     EXPECT_EQ(world.c.use.streams, turn * StreamMoves::kStreamsEachTurn);
   }
-  EXPECT_FALSE(moves.step(world.stream, metrics));
+  EXPECT_FALSE(moves.step(world.stream, metrics, world.clock, note));
+  EXPECT_EQ(waited.size(), kAll);
   EXPECT_EQ(world.c.use.streams, kAll);
   EXPECT_EQ(world.old_side.moved.size(), kAll);
   EXPECT_EQ(metrics.streams_moved.value(), kAll);

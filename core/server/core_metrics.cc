@@ -58,6 +58,16 @@ void count_misuse(base::MetricsRegistry& registry, std::uint32_t worker, std::st
   if (base::MetricCell* cell = registry.cell(worker, family, values)) cell->add(1);
 }
 
+void count_stream_move(base::MetricsRegistry& registry, std::uint32_t worker, double seconds) {
+  static const base::MetricFamily kFamily{
+      base::MetricType::kHistogram,
+      "gateway_stream_handover_seconds",
+      "Of each stream that was handed over: from the start of the hand-over on its worker.",
+      {},
+      {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5}};
+  if (base::MetricCell* cell = registry.cell(worker, kFamily, {})) cell->observe(seconds);
+}
+
 CoreMetrics::CoreMetrics(plugin_host::Host& host, const plugin_host::Generations& generations,
                          const plugin_host::Libraries& libraries,
                          const std::vector<std::unique_ptr<Worker>>& workers)

@@ -25,6 +25,8 @@ namespace gw::server {
 // [worker `worker`] Rare, so that asking for the cell each time costs nothing that counts.
 void count_misuse(base::MetricsRegistry& registry, std::uint32_t worker, std::string_view instance,
                   std::string_view what);
+// [worker `worker`] Likewise: a stream was handed over, so long after the hand-over began there.
+void count_stream_move(base::MetricsRegistry& registry, std::uint32_t worker, double seconds);
 
 // [main] Publishes every second, as a writer of its own beside the workers.
 class CoreMetrics {

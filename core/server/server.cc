@@ -79,10 +79,12 @@ class Server {
     const auto settings = shared_settings();
     for (std::uint32_t i = 0; i < host_.worker_count; ++i) {
       workers_.push_back(std::make_unique<Worker>(
-          Worker::Environment{count_, log_,
-                              [this, i](std::string_view instance, std::string_view what) {
-                                count_misuse(registry_, i, instance, what);
-                              }},
+          Worker::Environment{
+              count_, log_,
+              [this, i](std::string_view instance, std::string_view what) {
+                count_misuse(registry_, i, instance, what);
+              },
+              [this, i](double seconds) { count_stream_move(registry_, i, seconds); }},
           *config_, settings, shares().upstream_per_worker));
       host_.seats.push_back(std::make_unique<plugin_host::Seat>());
       workers_.back()->take_seat(*host_.seats.back());

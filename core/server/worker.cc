@@ -16,7 +16,8 @@ Worker::Worker(const Environment& environment, const config::GatewayConfig& conf
       upstream_(http::make_upstream_pool(loop_, upstream_limits(config, max_upstream_connections),
                                          &metrics_)),
       scheduler_(loop_),
-      dispatcher_({*upstream_, clock_, scheduler_, environment.log, environment.on_misuse},
+      dispatcher_({*upstream_, clock_, scheduler_, environment.log, environment.on_misuse,
+                   environment.on_stream_moved},
                   dispatcher_options(config.server)),
       connections_({loop_, dispatcher_, environment.count, metrics_, clock_, environment.log},
                    std::move(settings)) {}

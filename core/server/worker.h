@@ -31,6 +31,7 @@ class Worker {
     http::ConnectionCount& count;
     base::Log log;
     std::function<void(std::string_view instance, std::string_view what)> on_misuse = {};
+    std::function<void(double seconds)> on_stream_moved = {};
   };
   Worker(const Environment& environment, const config::GatewayConfig& config,
          std::shared_ptr<const http::ServerSettings> settings,

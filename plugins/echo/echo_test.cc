@@ -73,7 +73,7 @@ TEST(Plugin, AnswersWithTheRequest) {
   EXPECT_EQ(answer["body"], "{\"seat\":1}");
   EXPECT_EQ(answer["bodyBytes"], 10);
   EXPECT_EQ(answer["bodyTruncated"], false);
-  for (nlohmann::json header :
+  for (const nlohmann::json& header :
        {nlohmann::json{"X-User-Id", "alice"}, {"x-twice", "1"}, {"X-Twice", "2"}})
     EXPECT_THAT(answer["headers"], ::testing::Contains(header));
 }
