@@ -128,7 +128,6 @@ class StaleSentinel {
     close(listener_);
   }
   std::uint16_t port() const { return port_; }
-  int asked() const { return asked_; }  // before a connection, or by who watches
 
  private:
   void serve() {
@@ -150,7 +149,7 @@ class StaleSentinel {
       std::string reply;
       if (asked.find("\r\nMASTER\r\n") != asked.npos) reply += "*2\r\n+config-epoch\r\n+0\r\n";
       if (asked.find("get-master-addr-by-name") != asked.npos)
-        reply += "*2\r\n$9\r\n127.0.0.1\r\n+" + master_ + "\r\n", ++asked_;
+        reply += "*2\r\n$9\r\n127.0.0.1\r\n+" + master_ + "\r\n";
       if (send(client, reply.data(), reply.size(), MSG_NOSIGNAL) < 0) break;
     }
     close(client);
@@ -160,14 +159,14 @@ class StaleSentinel {
   int listener_ = -1;
   std::uint16_t port_ = 0;
   std::atomic<bool> stop_ = false;
-  std::atomic<int> asked_ = 0;
   std::thread thread_;
 };
 
 TEST_F(RedisSentinels, of_which_one_knows_less_lead_to_the_new_master_at_every_connection) {
   StaleSentinel stale(ports_[0]);
-  const std::string scheme = "redis+sentinel://";
-  start(scheme + "127.0.0.1:" + text(stale.port()) + "," + store_.substr(scheme.size()));
+  // The second of them is asked when a connection was lost.
+  std::string store = store_;
+  start(store.insert(store.find(',') + 1, "127.0.0.1:" + text(stale.port()) + ","));
   wait_up();
   line_up("in");
   servers_[0]->number({"WAIT", "2", "5000"});
@@ -182,14 +181,32 @@ TEST_F(RedisSentinels, of_which_one_knows_less_lead_to_the_new_master_at_every_c
   EXPECT_THAT(servers_[0]->text({"INFO", "replication"}), HasSubstr("role:master"));
   const long long lost = servers_[0]->number({"ZCARD", "queue:wait"});
   for (int i = 0; i < 5; ++i) {
-    const int before = stale.asked();
     servers_[made]->run({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
-    wait([&] { return stale.asked() > before; });
     const std::string user = "next" + std::to_string(i);
     wait([&] { return line_up(user).status() == 200u; });
     EXPECT_GT(servers_[made]->number({"ZSCORE", "queue:wait", user}), 0) << user;
   }
   EXPECT_EQ(servers_[0]->number({"ZCARD", "queue:wait"}), lost);
+}
+
+TEST_F(RedisSentinels, that_are_set_up_anew_are_followed_though_they_count_elections_anew) {
+  start(store_);
+  wait_up();
+  sentinels_[0]->run({"SENTINEL", "FAILOVER", "shop"});
+  const int made = wait_for_another_master();
+  wait([&] {
+    return line_up("a").status() == 200u && servers_[made]->number({"HLEN", "allowedIn:users"}) > 0;
+  });
+  for (auto& sentinel : sentinels_) sentinel->run({"SENTINEL", "REMOVE", "shop"});
+  servers_[0]->run({"REPLICAOF", "NO", "ONE"});
+  for (auto& sentinel : sentinels_)
+    sentinel->run({"SENTINEL", "MONITOR", "shop", "127.0.0.1", text(ports_[0]), "2"});
+  int asked = 0;
+  wait([&] {
+    const std::string user = "late" + std::to_string(++asked);
+    return line_up(user).status() == 200u &&
+           servers_[0]->number({"ZSCORE", "queue:wait", user}) > 0;
+  });
 }
 
 TEST_F(RedisSentinels, whose_master_needs_no_replica_are_warned_of_once) {

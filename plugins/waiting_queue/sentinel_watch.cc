@@ -7,6 +7,7 @@ namespace gw::queue {
 namespace {
 
 constexpr std::uint32_t kAskMs = 100;
+constexpr std::uint64_t kForgetNs = 10'000'000'000;
 constexpr std::string_view kNoSense = "a sentinel's answer makes no sense";
 
 RedisOptions to_sentinel(RedisOptions options, const RedisHost& host) {
@@ -25,7 +26,10 @@ bool read_number(std::string_view text, Number& number) {
 
 SentinelWatch::SentinelWatch(Context context, Worker worker, const RedisOptions& options,
                              Named named)
-    : worker_(worker), master_(options.address.master), named_(std::move(named)) {
+    : context_(context),
+      worker_(worker),
+      master_(options.address.master),
+      named_(std::move(named)) {
   for (const char* word : {"SENTINEL", "MASTER"}) election_command_.add(word);
   for (const char* word : {"SENTINEL", "get-master-addr-by-name"}) master_command_.add(word);
   for (Command* command : {&election_command_, &master_command_}) command->add(master_);
@@ -50,7 +54,7 @@ void SentinelWatch::start() {
 
 void SentinelWatch::ask(Sentinel& sentinel) {
   if (sentinel.asking > 0 || !sentinel.connection->ready()) return;
-  sentinel.known = false;
+  sentinel.number.reset();
   auto election = [](void* asked, const redisReply* reply) {
     on_election(*static_cast<Sentinel*>(asked), reply);
   };
@@ -66,32 +70,39 @@ void SentinelWatch::on_election(Sentinel& sentinel, const redisReply* reply) {
   --sentinel.asking;
   if (reply == nullptr) return;
   for (std::size_t i = 0; i + 1 < reply->elements; i += 2)
-    if (text_of(reply->element[i]) == "config-epoch")
-      sentinel.known = read_number(text_of(reply->element[i + 1]), sentinel.election);
+    if (std::uint64_t number = 0; text_of(reply->element[i]) == "config-epoch" &&
+                                  read_number(text_of(reply->element[i + 1]), number))
+      sentinel.number = number;
 }
 
 void SentinelWatch::on_master(Sentinel& sentinel, const redisReply* reply) {
   --sentinel.asking;
   if (reply == nullptr) return;
   RedisHost host;
-  if (!sentinel.known || reply->elements != 2 ||
+  if (!sentinel.number || reply->elements != 2 ||
       !read_number(text_of(reply->element[1]), host.port))
     return sentinel.connection->drop(kNoSense);
   host.name = text_of(reply->element[0]);
   if (host.name.empty() || host.port == 0) return sentinel.connection->drop(kNoSense);
   sentinel.connection->proven();
-  sentinel.watch->hear(sentinel.election, host);
+  sentinel.election = *sentinel.number;
+  sentinel.master = std::move(host);
+  sentinel.heard_ns = sentinel.watch->context_.monotonic_ns();
+  sentinel.watch->choose();
 }
 
-// Between a sentinel's two answers it may have heard of an election: then the master is newer than the
-// number, and who says the earlier one with the same number knows less.
-void SentinelWatch::hear(std::uint64_t election, const RedisHost& host) {
-  if (election < election_) return;
-  std::string address = host.name + ':' + std::to_string(host.port);
-  const bool newer = std::exchange(election_, election) < election;
-  if (address == master_address_ || (!newer && address == earlier_address_)) return;
-  earlier_address_ = std::exchange(master_address_, std::move(address));
-  named_(host);
+// Numbers of elections are compared among the sentinels as they are now, and not with what was heard
+// before: they begin anew when an operator removes a master and lets it be monitored again.
+void SentinelWatch::choose() {
+  const std::uint64_t now = context_.monotonic_ns();
+  const Sentinel* best = nullptr;
+  for (const auto& sentinel : sentinels_) {
+    if (sentinel->heard_ns == 0 || now - sentinel->heard_ns > kForgetNs) continue;
+    if (best == nullptr || sentinel->election > best->election) best = sentinel.get();
+  }
+  if (best == nullptr || best->master == chosen_) return;
+  chosen_ = best->master;
+  named_(chosen_);
 }
 
 }  // namespace gw::queue

@@ -10,8 +10,8 @@
 #include <functional>
 #include <gateway/plugin.hpp>
 #include <memory>
+#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "redis_connection.h"
@@ -20,8 +20,8 @@ namespace gw::queue {
 
 class SentinelWatch {
  public:
-  // `named` is called for the first master that is heard of, and whenever the sentinels have made
-  // another one; never for what a sentinel says that missed an election which another one told of.
+  // `named` is called for the first master that is heard of, and whenever another one is named by the
+  // sentinel that knows of the latest election, of those that have answered in the last ten seconds.
   using Named = std::function<void(const RedisHost& master)>;
 
   // `options.address` names sentinels.
@@ -35,21 +35,23 @@ class SentinelWatch {
   struct Sentinel {
     SentinelWatch* watch = nullptr;
     std::unique_ptr<RedisConnection> connection;
-    int asking = 0;  // replies awaited
+    int asking = 0;                       // replies awaited
+    std::optional<std::uint64_t> number;  // the first of them
     std::uint64_t election = 0;
-    bool known = false;  // `election` was read
+    RedisHost master;            // as of `election`, or newer
+    std::uint64_t heard_ns = 0;  // when it named `master`; 0: not yet
   };
 
   void ask(Sentinel& sentinel);
   static void on_election(Sentinel& sentinel, const redisReply* reply);
   static void on_master(Sentinel& sentinel, const redisReply* reply);
-  void hear(std::uint64_t election, const RedisHost& host);
+  void choose();
 
+  Context context_;
   Worker worker_;
   std::string master_;
   Named named_;
-  std::uint64_t election_ = 0;  // the latest heard of
-  std::string master_address_, earlier_address_;
+  RedisHost chosen_;
   Command election_command_, master_command_;
   Timer timer_;
   std::vector<std::unique_ptr<Sentinel>> sentinels_;  // last: the connections' ends run callbacks
