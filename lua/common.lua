@@ -54,6 +54,8 @@ end
 local capacity = setting(state[3], 0, 1e9) or num(ARGV[2])
 local duration = setting(state[4], 1, YEAR_MS) or num(ARGV[3])
 local stay, presence, grace = num(ARGV[4]), num(ARGV[5]), num(ARGV[6])
+-- What a lease lasts longer than it has to: the time between two looks of a stream at it (look.lua).
+local spare = math.floor(presence / 8)
 if stay > 0 then sinces = ask_own('HLEN', SINCE) or 0 end
 -- Everybody who waits with a lower score than `hint` is away: where promotion starts to look.
 local hint = num(state[5])
@@ -282,7 +284,6 @@ end
 -- of open streams not every look needs to read it (look.lua).
 local function hear(users, ends)
   if #users == 0 or leases == 0 then return end
-  local spare = math.floor(presence / 8)
   local least, new, scores = now + presence + spare, string.format('%.17g', now + presence + 2 * spare), {}
   for i = 1, #users do
     if ends[i] and ends[i] < least then scores[#scores + 1], scores[#scores + 2] = new, users[i] end

@@ -31,7 +31,8 @@ local news = {}                            -- all who were admitted
 local entering, lining, ends = {}, {}, {}  -- decided, not yet written
 local newcomers, queued = {}, 0
 local known = {}                           -- users of whom what was read is no longer true
-local lease_end = string.format('%.17g', now + presence)
+-- With the spare: another gateway may hold a stream of the same person, and looks at the lease only then.
+local lease_end = string.format('%.17g', now + presence + spare)
 -- Slots that nobody present waits for; nil: not known.
 local free
 if admitted >= capacity and call('ZCOUNT', EXPIRY, '-inf', now - duration) == 0 then free = 0 end

@@ -44,22 +44,35 @@ class GatewayForTest : public ::testing::Test {
     wait([&] { return host_.health("redis") == GW_UP; });
   }
   void wait(const std::function<bool()>& done) { EXPECT_TRUE(host_.run_until(done, 20000)); }
-  Client& open(std::string method, std::string target, std::string user) {
+  // `operation`: the id that a client sends again with a repeated call.
+  Client& open(std::string method, std::string target, std::string user,
+               std::string operation = {}) {
     RequestSpec spec;
     spec.method = std::move(method);
     spec.target = std::move(target);
     spec.attributes["identity.subject"] = std::move(user);
+    if (!operation.empty()) spec.attributes["request.id"] = std::move(operation);
     clients_.push_back(
         std::make_unique<Client>(host_, std::vector<testing::Instance*>{instance_.get()}, spec));
     return *clients_.back();
   }
-  Client& call(std::string method, std::string target, std::string user) {
-    Client& client = open(std::move(method), std::move(target), std::move(user));
+  Client& call(std::string method, std::string target, std::string user,
+               std::string operation = {}) {
+    Client& client =
+        open(std::move(method), std::move(target), std::move(user), std::move(operation));
     wait([&] { return client.done(); });
     return client;
   }
-  Client& line_up(std::string user) {
-    return call("POST", "/api/v1/queue/lineup", std::move(user));
+  Client& line_up(std::string user, std::string operation = {}) {
+    return call("POST", "/api/v1/queue/lineup", std::move(user), std::move(operation));
+  }
+
+  // How often the stream was sent this event.
+  static int events(const Client& stream, const std::string& event) {
+    int found = 0;
+    const std::string body(stream.body());
+    for (std::size_t at = 0; (at = body.find("event: " + event, at)) != body.npos; ++at) ++found;
+    return found;
   }
 
   FakeHost host_;

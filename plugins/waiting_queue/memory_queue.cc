@@ -95,11 +95,15 @@ void MemoryQueue::settle(std::string_view user) {
   }
 }
 
+std::int64_t MemoryQueue::first_lease_end() const {
+  return clock_ + static_cast<std::int64_t>(rules_.presence_ms + rules_.presence_ms / 8);
+}
+
 void MemoryQueue::hear(std::string_view user) {
   auto found = waiting_.find(user);
   if (found == waiting_.end()) return;
   const auto presence = static_cast<std::int64_t>(rules_.presence_ms);
-  if (found->second.lease && *found->second.lease < clock_ + presence + presence / 8)
+  if (found->second.lease && *found->second.lease < first_lease_end())
     set_lease(*found, clock_ + presence + 2 * (presence / 8));
   if (std::exchange(found->second.away, false)) eligible_.emplace(found->second.ticket, &*found);
 }
@@ -138,8 +142,7 @@ void MemoryQueue::enqueue(const std::string& user) {
   auto& entry = *waiting_.emplace(user, Waiting{counter_, std::nullopt, false}).first;
   line_.insert({counter_, &entry});
   eligible_.emplace(counter_, &entry);
-  if (rules_.presence_ms > 0)
-    set_lease(entry, clock_ + static_cast<std::int64_t>(rules_.presence_ms));
+  if (rules_.presence_ms > 0) set_lease(entry, first_lease_end());
 }
 
 std::uint8_t MemoryQueue::line_up(const std::string& user) {

@@ -101,6 +101,7 @@ class MemoryQueue {
   void set_lease(WaitingEntry& entry, std::optional<std::int64_t> end);
   void settle_lease(std::string_view user);
   void settle(std::string_view user);
+  std::int64_t first_lease_end() const;  // of whoever lines up now
   void hear(std::string_view user);
   std::size_t expire(std::size_t limit);
   bool promote(std::size_t limit);  // true: nobody is left who could take a free slot

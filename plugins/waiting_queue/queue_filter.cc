@@ -138,6 +138,7 @@ Verdict QueueFilter::on_resume(Exchange exchange, void*& slot) {
     case Operation::kGate:
       return answer_gate(exchange, call);
     case Operation::kStatus:
+      saw(call.user, call.answer.place.standing == Standing::kAdmitted);
       return answer_status(exchange, call.answer.place);
     case Operation::kLineup:
       return answer_lineup(exchange, call);
@@ -151,10 +152,8 @@ Verdict QueueFilter::on_resume(Exchange exchange, void*& slot) {
 Verdict QueueFilter::answer_gate(Exchange exchange, const Call& call) {
   const Place& place = call.answer.place;
   measures_.gate(place.standing);
-  if (place.standing == Standing::kAdmitted) {
-    if (!seen_admitted_.empty()) recent(seen_admitted_, call.user).at_ms = now_ms();
-    return GW_CONTINUE;
-  }
+  saw(call.user, place.standing == Standing::kAdmitted);
+  if (place.standing == Standing::kAdmitted) return GW_CONTINUE;
   if (place.standing == Standing::kWaiting)
     return success(exchange, 429, exchange.text("QUEUE_WAITING", "대기 중입니다."),
                    place_json(place, pace_));
@@ -164,13 +163,15 @@ Verdict QueueFilter::answer_gate(Exchange exchange, const Call& call) {
 Verdict QueueFilter::answer_status(Exchange exchange, const Place& place) {
   if (place.standing == Standing::kAdmitted)
     return success(exchange, 200, exchange.text("QUEUE_MAY_ENTER", "입장 가능합니다."));
-  if (place.standing == Standing::kWaiting) return success(exchange, 200, {}, place_json(place, pace_));
+  if (place.standing == Standing::kWaiting)
+    return success(exchange, 200, {}, place_json(place, pace_));
   return exchange.fail(404, "USER_ID_NOT_FOUND");
 }
 
 Verdict QueueFilter::answer_lineup(Exchange exchange, const Call& call) {
   auto result = static_cast<Lineup>(call.answer.outcome);
   measures_.lined_up(result);
+  saw(call.user, result != kQueued);
   hub_.touched(call.user);
   if (result == kAlreadyAdmitted)
     return success(exchange, 200,
@@ -182,6 +183,7 @@ Verdict QueueFilter::answer_lineup(Exchange exchange, const Call& call) {
 
 Verdict QueueFilter::answer_leave(Exchange exchange, const Call& call) {
   bool admitted = call.operation == Operation::kLeaveAdmitted;
+  if (admitted) saw(call.user, false);
   if (call.answer.outcome != 0) {
     hub_.touched(call.user);
     return success(exchange, 200,
@@ -234,6 +236,18 @@ Verdict QueueFilter::method_not_allowed(Exchange exchange, std::string_view path
     allowed += endpoint.method;
   }
   return exchange.fail(405, "METHOD_NOT_ALLOWED", {}, {{"Allow", allowed}});
+}
+
+// Who may pass while the store is away.
+void QueueFilter::saw(std::string_view user, bool admitted) {
+  if (seen_admitted_.empty()) return;
+  const std::uint64_t hash = std::hash<std::string_view>()(user);
+  Recent& entry = seen_admitted_[hash % seen_admitted_.size()];
+  if (admitted) {
+    entry = {hash, now_ms()};
+  } else if (entry.user == hash) {
+    entry.at_ms = 0;
+  }
 }
 
 // The user's place in a table; taken over, with time 0, when it was another's.

@@ -79,6 +79,7 @@ class QueueFilter {
   Call* make();
   void release(Call* call) { free_.push_back(call); }
   std::uint64_t now_ms() const { return context_.monotonic_ns() / 1'000'000; }
+  void saw(std::string_view user, bool admitted);
   Recent& recent(std::vector<Recent>& table, std::string_view user);
   static void on_answer(void* call, const Answer& answer);
 

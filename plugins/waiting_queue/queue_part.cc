@@ -153,7 +153,22 @@ void QueuePart::say_up(const std::string& version) {
   told_down_.clear();
   measures_.connected(true);
   bring_settings();
+  if (!shared_.settings.redis.address.master.empty()) look_at_replicas();
   warm_up();
+}
+
+// Sentinels make another server the master, and the one before goes on taking what will be lost until
+// it hears of it: only its own setting prevents that. Said once.
+void QueuePart::look_at_replicas() {
+  if (replicas_looked_at_) return;
+  redis_->replication([this](std::string_view info) {
+    replicas_looked_at_ = true;
+    // The line is there where the setting is.
+    if (info.find("min_slaves_good_slaves:") != info.npos) return;
+    shared_.context.log(GW_WARN,
+                        "the master that the sentinels name has min-replicas-to-write 0: cut off from "
+                        "its replicas it goes on taking line-ups that a fail-over loses");
+  });
 }
 
 // A gateway that starts brings its settings; one that comes back does not put them over another's.

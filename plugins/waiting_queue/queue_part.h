@@ -97,6 +97,7 @@ class QueuePart : private StoreEvents {
   void catch_up();
   void on_store_up(const std::string& version);
   void say_up(const std::string& version);
+  void look_at_replicas();
   void bring_settings();
   void on_store_down(std::string_view reason);
   void say_down(std::string_view reason);
@@ -128,7 +129,7 @@ class QueuePart : private StoreEvents {
   std::set<std::uint32_t> warm_;  // parts that are connected
   std::uint32_t ticks_ = 0;
   std::optional<std::uint64_t> told_version_;  // of another gateway's settings
-  bool started_ = false, configured_ = false;
+  bool started_ = false, configured_ = false, replicas_looked_at_ = false;
   bool own_up_ = false, home_up_ = true;
   bool deaf_ = false;      // said that no events come
   std::string told_down_;  // the reason last logged; empty while the store is there

@@ -277,14 +277,12 @@ void RedisConnection::on_master(const redisReply* reply) {
   auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), host.port);
   if (host.name.empty() || error != std::errc() || end != port.data() + port.size())
     return drop("a sentinel's answer makes no sense");
-  if (expected_) host = *std::exchange(expected_, std::nullopt);
-  hop(std::move(host));
+  hop(expected_ ? *expected_ : std::move(host));
 }
 
 void RedisConnection::expect_master(const RedisHost& master) {
-  if (next_ && next_->name == master.name && next_->port == master.port) return expected_.reset();
   expected_ = master;
-  if (!asks_sentinel()) drop(kReplaced);
+  if (next_ && next_ != expected_) drop(kReplaced);
 }
 
 void RedisConnection::follow(std::string_view moved) {
@@ -309,7 +307,7 @@ void RedisConnection::on_role(const redisReply* reply) {
   if (!forbidden && !options_.address.cluster &&
       (reply->elements == 0 || text_of(reply->element[0]) != "master"))
     return drop("it is not the master");
-  if (expected_) return drop(kReplaced);  // heard while it was not connected yet
+  if (expected_ && next_ != expected_) return drop(kReplaced);  // heard before it was connected
   become_ready();
 }
 

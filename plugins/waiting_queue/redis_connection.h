@@ -77,7 +77,8 @@ class RedisConnection {
   bool subscribe(std::string_view channel);
   // Gives the connection up, for the reason, and tries again.
   void drop(std::string_view reason);
-  // The master is there now: a connection to another server is given up, and the next one goes there.
+  // The master is there from now on: a connection to another server is given up, and the next ones go
+  // there, whatever the sentinel says that is asked first.
   void expect_master(const RedisHost& master);
   // The server does what it should: a next failure is a first one.
   void proven() { failures_ = hops_ = 0; }
@@ -134,7 +135,7 @@ class RedisConnection {
   std::string reason_;                 // why we gave the connection up
   std::string host_;                   // that we connect to, or are connected to
   std::optional<RedisHost> next_;      // where a sentinel or a server of the cluster sent us
-  std::optional<RedisHost> expected_;  // where the master is, if known better than by one sentinel
+  std::optional<RedisHost> expected_;  // where the master is, if more than one sentinel was asked
   std::uint32_t hops_ = 0;
   bool hopping_ = false;
   RedisTls tls_;

@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "gateway_for_test.h"
 
 namespace gw::queue {
@@ -30,13 +32,8 @@ class RedisRefusal : public GatewayForTest {
     wait([&] { return all_have("STATUS_UPDATE", 1); });
   }
   bool all_have(const std::string& event, int count) const {
-    for (const Client* stream : streams_) {
-      int found = 0;
-      const std::string body(stream->body());
-      for (std::size_t at = 0; (at = body.find("event: " + event, at)) != body.npos; ++at) ++found;
-      if (found != count) return false;
-    }
-    return true;
+    return std::all_of(streams_.begin(), streams_.end(),
+                       [&](const Client* stream) { return events(*stream, event) == count; });
   }
   void expect_hold_and_resume(RedisServer& server, const std::function<void()>& refuse,
                               const std::function<void()>& relent, const char* reason) {

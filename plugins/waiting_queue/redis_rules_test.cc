@@ -44,7 +44,7 @@ TEST_P(RedisRules, those_whom_another_program_lined_up_are_served_and_never_drop
   redis().run({"ZADD", "queue:wait", "1.5", "foreign", "2.25", "foreign2"});
   queue.line_up("ours");
   EXPECT_EQ(queue.status("foreign"), (Place{Standing::kWaiting, 1, 3}));
-  queue.live(310 * kSecond);
+  queue.live(340 * kSecond);
   EXPECT_EQ(queue.status("foreign").standing, Standing::kAdmitted);
   queue.away({"foreign2"});
   EXPECT_EQ(queue.status("foreign2").position, 1u) << "no lease, so never away";
@@ -270,7 +270,24 @@ TEST_P(RedisRules, a_look_at_ranks_leaves_leases_alone) {
   EXPECT_EQ(places[3].standing, Standing::kAbsent);
   EXPECT_EQ(redis().number({"ZSCORE", "queue:lease", "a"}), lease);
   queue.look({"a"});
-  EXPECT_EQ(redis().number({"ZSCORE", "queue:lease", "a"}), lease + 100'000);
+  EXPECT_EQ(redis().number({"ZSCORE", "queue:lease", "a"}), lease + 100'000 + 37'500)
+      << "an eighth of the presence more than behind the line-up";
+}
+
+// Streams look at leases every eighth of the presence, and at ranks alone between; a line-up that
+// another gateway serves is not known to them.
+TEST_P(RedisRules, a_stream_whose_gateway_dies_leaves_a_whole_presence) {
+  for (const bool waited_before : {false, true}) {
+    SCOPED_TRACE(waited_before);
+    use(0);
+    if (waited_before) queue.line_up("a");
+    queue.look({"a"});   // the stream's gateway
+    queue.line_up("a");  // the other
+    for (int i = 0; i < 2; ++i) queue.live(10 * kSecond), queue.ranks({"a"});
+    queue.live(10 * kSecond - 1);
+    queue.live(300 * kSecond);
+    EXPECT_EQ(queue.ranks({"a"}).front(), (Place{Standing::kWaiting, 1, 1}));
+  }
 }
 
 TEST_P(RedisRules, a_look_at_ranks_hears_of_a_stream_that_closed_elsewhere) {

@@ -96,6 +96,7 @@ void RedisStore::release(Call* call) {
   call->looked = nullptr;
   call->ticked = nullptr;
   call->told = nullptr;
+  call->told_text = nullptr;
   free_.push_back(call);
 }
 
@@ -189,6 +190,12 @@ void RedisStore::configure(bool only_if_missing, std::function<void(const InForc
   if (!send(call)) release(call);
 }
 
+void RedisStore::replication(std::function<void(std::string_view)> told) {
+  Call* call = make(Kind::kReplication);
+  call->told_text = std::move(told);
+  if (!send(call)) release(call);
+}
+
 void RedisStore::build(Call& call) {
   std::vector<std::string_view> users;
   if (call.kind == Kind::kLook || call.kind == Kind::kAway)
@@ -218,6 +225,9 @@ void RedisStore::build(Call& call) {
       return scripts_.configure(call.only_if_missing, call.whole, command_);
     case Kind::kProbe:
       return scripts_.probe(call.whole, command_);
+    case Kind::kReplication:
+      command_.clear();
+      for (const char* word : {"INFO", "replication"}) command_.add(word);
   }
 }
 
@@ -235,6 +245,7 @@ bool RedisStore::send(Call* call) {
 
 void RedisStore::settle(Call* call, const redisReply* reply) {
   if (reply == nullptr) return try_again(call);
+  if (call->kind == Kind::kReplication) return deliver_text(call, reply);
   if (call->kind != Kind::kLock && call->kind != Kind::kUnlock)
     measures_.script(script_of(*call), context_.monotonic_ns() - call->sent_ns);
   if (reply->type == REDIS_REPLY_ERROR) return handle_error(call, {reply->str, reply->len});
@@ -294,6 +305,13 @@ void RedisStore::deliver_places(Call* call, const redisReply* reply) {
   if (looked) looked(StoreError::kNone, *places);
 }
 
+// A server may forbid the question: nothing depends on the answer.
+void RedisStore::deliver_text(Call* call, const redisReply* reply) {
+  auto told = std::move(call->told_text);
+  release(call);
+  if (reply->type != REDIS_REPLY_ERROR) told(text_of(reply));
+}
+
 void RedisStore::deliver(Call* call, const redisReply* reply) {
   switch (call->kind) {
     case Kind::kLineup:
@@ -337,6 +355,7 @@ void RedisStore::deliver(Call* call, const redisReply* reply) {
     }
     case Kind::kAway:
     case Kind::kUnlock:
+    case Kind::kReplication:
       return release(call);
   }
 }
@@ -416,7 +435,8 @@ std::size_t RedisStore::script_of(const Call& call) {
   // In the order of Kind.
   constexpr Script kScriptsOf[] = {Script::kLineup, Script::kLook,      Script::kLeave,
                                    Script::kAway,   Script::kTick,      Script::kTick,
-                                   Script::kTick,   Script::kConfigure, Script::kProbe};
+                                   Script::kTick,   Script::kConfigure, Script::kProbe,
+                                   Script::kProbe};
   return static_cast<std::size_t>(kScriptsOf[static_cast<std::size_t>(call.kind)]);
 }
 

@@ -50,6 +50,8 @@ class RedisStore : public Store {
   void expect_master(const RedisHost& master) { connection_.expect_master(master); }
   // Home worker, when up: brings the settings of this gateway. `told` also gets what was in force.
   void configure(bool only_if_missing, std::function<void(const InForce&)> told);
+  // What the server says of its replicas (INFO replication); never called when it may not be asked.
+  void replication(std::function<void(std::string_view)> told);
 
  private:
   enum class Kind : std::uint8_t {
@@ -61,7 +63,8 @@ class RedisStore : public Store {
     kUnlock,
     kTick,
     kConfigure,
-    kProbe
+    kProbe,
+    kReplication
   };
   struct Item {
     std::string user, id;
@@ -81,6 +84,7 @@ class RedisStore : public Store {
     Looked looked;
     Ticked ticked;
     std::function<void(const InForce&)> told;
+    std::function<void(std::string_view)> told_text;
     std::uint64_t deadline_ns = 0, sent_ns = 0;
   };
 
@@ -97,6 +101,7 @@ class RedisStore : public Store {
   void handle_error(Call* call, std::string_view error);
   void deliver(Call* call, const redisReply* reply);
   void deliver_lineups(Call* call, const redisReply* reply);
+  void deliver_text(Call* call, const redisReply* reply);
   void deliver_places(Call* call, const redisReply* reply);
   void answer(Call* call, std::size_t item, const Answer& answer);
   void try_again(Call* call);

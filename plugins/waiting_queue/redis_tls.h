@@ -18,6 +18,7 @@ namespace gw::queue {
 struct RedisHost {
   std::string name;
   std::uint16_t port = 6379;
+  bool operator==(const RedisHost&) const = default;
 };
 
 struct RedisAddress {

@@ -6,10 +6,13 @@
 namespace gw::queue {
 namespace {
 
-constexpr std::uint32_t kAskMs = 250;
+constexpr std::uint32_t kAskMs = 100;
+constexpr std::uint64_t kForgetNs = 10'000'000'000;
+constexpr std::string_view kNoSense = "a sentinel's answer makes no sense";
 
-RedisOptions to_sentinel(RedisOptions options) {
+RedisOptions to_sentinel(RedisOptions options, const RedisHost& host) {
   options.to_sentinel = true;
+  options.address.hosts = {host};
   return options;
 }
 
@@ -23,54 +26,83 @@ bool read_number(std::string_view text, Number& number) {
 
 SentinelWatch::SentinelWatch(Context context, Worker worker, const RedisOptions& options,
                              Named named)
-    : worker_(worker),
+    : context_(context),
+      worker_(worker),
       master_(options.address.master),
-      named_(std::move(named)),
-      connection_(context, worker, to_sentinel(options), {}) {
-  for (const char* word : {"SENTINEL", "MASTER"}) command_.add(word);
-  command_.add(master_);
+      named_(std::move(named)) {
+  for (const char* word : {"SENTINEL", "MASTER"}) election_command_.add(word);
+  for (const char* word : {"SENTINEL", "get-master-addr-by-name"}) master_command_.add(word);
+  for (Command* command : {&election_command_, &master_command_}) command->add(master_);
+  for (const RedisHost& host : options.address.hosts) {
+    auto sentinel = std::make_unique<Sentinel>();
+    sentinel->watch = this;
+    sentinel->connection = std::make_unique<RedisConnection>(
+        context, worker, to_sentinel(options, host), RedisConnection::Events{});
+    sentinels_.push_back(std::move(sentinel));
+  }
 }
 
 void SentinelWatch::start() {
-  connection_.start();
+  for (const auto& sentinel : sentinels_) sentinel->connection->start();
   timer_.start(
-      worker_, kAskMs, [this] { ask(); }, kAskMs);
+      worker_, kAskMs,
+      [this] {
+        for (const auto& sentinel : sentinels_) ask(*sentinel);
+      },
+      kAskMs);
 }
 
-void SentinelWatch::ask() {
-  if (asking_ || !connection_.ready()) return;
-  asking_ = connection_.send(
-      command_,
-      [](void* self, const redisReply* reply) {
-        static_cast<SentinelWatch*>(self)->on_answer(reply);
-      },
-      this);
+void SentinelWatch::ask(Sentinel& sentinel) {
+  if (sentinel.asking > 0 || !sentinel.connection->ready()) return;
+  sentinel.number.reset();
+  auto election = [](void* asked, const redisReply* reply) {
+    on_election(*static_cast<Sentinel*>(asked), reply);
+  };
+  auto master = [](void* asked, const redisReply* reply) {
+    on_master(*static_cast<Sentinel*>(asked), reply);
+  };
+  sentinel.asking += sentinel.connection->send(election_command_, election, &sentinel);
+  sentinel.asking += sentinel.connection->send(master_command_, master, &sentinel);
 }
 
 // Name, value, name, value, ...
-void SentinelWatch::on_answer(const redisReply* reply) {
-  asking_ = false;
+void SentinelWatch::on_election(Sentinel& sentinel, const redisReply* reply) {
+  --sentinel.asking;
+  if (reply == nullptr) return;
+  for (std::size_t i = 0; i + 1 < reply->elements; i += 2)
+    if (std::uint64_t number = 0; text_of(reply->element[i]) == "config-epoch" &&
+                                  read_number(text_of(reply->element[i + 1]), number))
+      sentinel.number = number;
+}
+
+void SentinelWatch::on_master(Sentinel& sentinel, const redisReply* reply) {
+  --sentinel.asking;
   if (reply == nullptr) return;
   RedisHost host;
-  std::uint64_t election = 0;
-  bool known = false;
-  for (std::size_t i = 0; i + 1 < reply->elements; i += 2) {
-    const std::string_view name = text_of(reply->element[i]),
-                           value = text_of(reply->element[i + 1]);
-    if (name == "ip") host.name = value;
-    if (name == "port" && !read_number(value, host.port)) host.port = 0;
-    if (name == "config-epoch") known = read_number(value, election);
+  if (!sentinel.number || reply->elements != 2 ||
+      !read_number(text_of(reply->element[1]), host.port))
+    return sentinel.connection->drop(kNoSense);
+  host.name = text_of(reply->element[0]);
+  if (host.name.empty() || host.port == 0) return sentinel.connection->drop(kNoSense);
+  sentinel.connection->proven();
+  sentinel.election = *sentinel.number;
+  sentinel.master = std::move(host);
+  sentinel.heard_ns = sentinel.watch->context_.monotonic_ns();
+  sentinel.watch->choose();
+}
+
+// Numbers of elections are compared among the sentinels as they are now, and not with what was heard
+// before: they begin anew when an operator removes a master and lets it be monitored again.
+void SentinelWatch::choose() {
+  const std::uint64_t now = context_.monotonic_ns();
+  const Sentinel* best = nullptr;
+  for (const auto& sentinel : sentinels_) {
+    if (sentinel->heard_ns == 0 || now - sentinel->heard_ns > kForgetNs) continue;
+    if (best == nullptr || sentinel->election > best->election) best = sentinel.get();
   }
-  if (!known || host.name.empty() || host.port == 0)
-    return connection_.drop("a sentinel's answer makes no sense");
-  connection_.proven();
-  // The leader of an election tells its number a moment before it names who won.
-  std::string address = host.name + ':' + std::to_string(host.port);
-  if (election < election_ || address == master_address_) return;
-  if (election == election_ && address == earlier_address_) return;
-  election_ = election;
-  earlier_address_ = std::exchange(master_address_, std::move(address));
-  named_(host);
+  if (best == nullptr || best->master == chosen_) return;
+  chosen_ = best->master;
+  named_(chosen_);
 }
 
 }  // namespace gw::queue

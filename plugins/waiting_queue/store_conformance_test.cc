@@ -183,7 +183,9 @@ TEST_P(StoreConformance, a_shorter_duration_counts_from_the_last_renewal) {
 TEST_P(StoreConformance, a_lease_ends_waiting_and_a_status_call_renews_it) {
   Subject& queue = with(room_for(0));
   queue.line_up("quiet"), queue.line_up("b");
-  for (int i = 0; i < 30; ++i) queue.live(10 * kSecond), queue.look({"b"});
+  for (int i = 0; i < 33; ++i) queue.live(10 * kSecond), queue.look({"b"});
+  EXPECT_EQ(queue.look({"b"}).front(), waiting(2, 2)) << "an eighth more than the presence";
+  queue.live(8 * kSecond);
   EXPECT_EQ(queue.status("quiet").standing, Standing::kAbsent);
   EXPECT_EQ(queue.status("b"), waiting(1, 1));
 }

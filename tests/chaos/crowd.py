@@ -162,7 +162,7 @@ class Crowd:
         """`before`: (position, when) or None."""
         now = (place["userQueuePosition"], time.monotonic())
         if before and now[0] > before[0]:
-            person.claim("position rose", before[1], f"from {before[0]} to {now[0]}")
+            person.claim("position rose", before[1], (before[0], now[0]))
         return now
 
     async def wait_in_streams(self, person, operation):

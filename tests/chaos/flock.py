@@ -43,6 +43,11 @@ class Flock:
             len(s.command("SENTINEL", "replicas", "shop")) == 2 for s in self.sentinels))
         harness.wait_for("the replicas", self.whole)
 
+    def down_after(self, ms):
+        """Tells the sentinels how long a server may be silent, and a replica without its master ten times that."""
+        for sentinel in self.sentinels:
+            sentinel.command("SENTINEL", "SET", "shop", "down-after-milliseconds", ms)
+
     def start(self, i, master):
         """What is written reaches the append-only file before its answer leaves: there it is found if all else died."""
         self.lives += 1
@@ -104,6 +109,10 @@ class Flock:
         info = dict(line.split(":", 1) for line in self.servers[i].command("INFO", "replication").splitlines()
                     if ":" in line)
         return info["master_replid"], int(info["master_repl_offset"])
+
+    def logs(self):
+        """What the sentinels said last: who had to wait for a master finds the reason there (+tilt: they stood still)."""
+        return "\n".join(f"a sentinel:\n{sentinel.log()[-2000:]}" for sentinel in self.sentinels)
 
     def stop(self):
         for server in self.servers + self.sentinels:

@@ -13,6 +13,7 @@ that shares no code with the gateway reads every master's replication stream (re
   order      whoever is admitted has nobody before them who is there; nobody walks past a line
   kept       nobody who is there loses the place, is put out early or sees the position rise; what fail-overs lost is
              computed by comparing the masters' streams, and told
+  served     once a master is there again that all agree on, both gateways serve within 5 s
   told       who is admitted hears of it on every open stream, once, within 5 s, counted from when all parts serve again
 
 Seed and figures are printed; the exit status says whether all held.
@@ -148,6 +149,10 @@ class Run:
             verdict = Verdict(history, trunk, crowd, flock.written(), LIMITS)
             self.problems += verdict.judge()
             self.problems += crowd.problems
+            if self.options.seconds >= 60:
+                self.problems += [f"{fault} never happened" for fault in faults.missing()]
+            if faults.slowest_served > LIMITS["told_within_s"] + verdict.slack_s - 1:
+                self.problems.append(f"all parts were whole, and not served for {faults.slowest_served:.2f} s")
             self.problems += [f"something that {replid} did was not read" for replid in history.gaps()]
             self.tell_figures(verdict, faults, history)
             if self.problems:
@@ -179,7 +184,7 @@ class Run:
         print("crowd:", len(people), "people,", verdict.crowd.figures)
         print(f"observer: {sum(len(b.transactions) for b in history.branches.values())} transactions of "
               f"{len(history.branches)} masters, {admissions} admissions; {dict(verdict.figures)}")
-        print(f"slowest told {verdict.slowest_told:.2f} s; some part was broken for {broken:.0f} of "
+        print(f"slowest told {verdict.slowest_told:.2f} s, slowest served again {faults.slowest_served:.2f} s; some part was broken for {broken:.0f} of "
               f"{time.monotonic() - self.began:.0f} s; this process was {verdict.slack_s - 1:.2f} s late at most")
         idle = [person.user for person in people[1:] if not person.heard]
         if idle:

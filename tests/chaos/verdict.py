@@ -4,6 +4,9 @@
 The trunk is the history of the master that was left at the end, back to the beginning. What other masters ran behind the
 byte at which the trunk left them is lost: that is what an asynchronous fail-over may lose, known to the command. A
 complaint is explained by the trunk, or by what was lost, or it is a fault of the queue.
+
+While two masters serve, each is judged by itself: every transaction of its stream (queue_model.py), and whatever somebody
+was told must be true on one of them, then.
 """
 
 import collections
@@ -21,7 +24,7 @@ class Verdict:
         self.slack_s = 1.0 + max((late for _, late in crowd.stalls), default=0)
         self.path = self.path_to(trunk)
         self.trunk = self.events_on(self.path)
-        self.lives = [self.events_on(self.path_to(b)) for b in history.branches.values() if b.end is not None]
+        self.lives = [Life(self, branch) for branch in history.branches.values() if branch.end is not None]
         self.operations = self.operations_on(self.path)
         self.find_lost()
 
@@ -86,14 +89,23 @@ class Verdict:
         return any(since - self.slack_s <= branch.transactions[0].at <= at + self.slack_s
                    for branch, _ in self.path[1:] if branch.transactions)
 
+    def living(self, since, at):
+        """The lives of masters that served between."""
+        return [life for life in self.lives
+                if life.first_at <= at + self.slack_s and life.last_at >= since - self.slack_s] or self.lives
+
+    def throughout(self, spans, since, at):
+        """All the time, also if something was read late or answered late."""
+        return any(a + self.slack_s < since and at < b - self.slack_s for a, b in spans)
+
     @staticmethod
-    def inside(events):
-        """When these events have a user admitted: [(from, to)]."""
+    def inside(events, begin=("admitted",), end=("left", "expired")):
+        """When these events have a user admitted, or in whatever `begin` and `end` mean: [(from, to)]."""
         spans = []
         for event in events:
-            if event.kind == "admitted" and not (spans and spans[-1][1] == math.inf):
+            if event.kind in begin and not (spans and spans[-1][1] == math.inf):
                 spans.append((event.at, math.inf))
-            elif event.kind in ("left", "expired") and spans and spans[-1][1] == math.inf:
+            elif event.kind in end and spans and spans[-1][1] == math.inf:
                 spans[-1] = (spans[-1][0], event.at)
         return spans
 
@@ -129,7 +141,9 @@ class Verdict:
             return  # judged above
         later = [e for e in self.trunk[person.user] if e.at >= lined_up.at and e.at <= at + self.slack_s]
         out = [e for e in later if e.kind in OUT and e.at >= since - self.slack_s]
-        if not out and not self.two_masters(since, at):
+        present = all(self.throughout(life.spans(person.user, ("queued", "admitted"), OUT), since, at)
+                      for life in self.living(since, at))
+        if not out and (present or not self.two_masters(since, at)):
             self.broken(f"{person.user}: told to be absent at {at:.2f} ({operation}), and it was not: {later}")
             return
         if not out:
@@ -173,7 +187,7 @@ class Verdict:
 
     def was_admitted(self, user, since, at):
         return any(a <= at + self.slack_s and b >= since - self.slack_s
-                   for life in self.lives for a, b in self.inside(life[user]))
+                   for life in self.living(since, at) for a, b in life.spans(user))
 
     def judge_told(self, person, since, at, more):
         if not self.was_admitted(person.user, since, at):
@@ -185,12 +199,64 @@ class Verdict:
             self.broken(f"{person.user}: passed the gate at {at:.2f} without admission")
 
     def judge_refused(self, person, since, at, more):
-        for start, over in self.inside(self.trunk[person.user]):
-            if start + self.slack_s < since and at < over - self.slack_s and not self.two_masters(since, at):
-                self.broken(f"{person.user}: refused at the gate ({more}) at {at:.2f}, admitted since {start:.2f}")
+        everywhere = all(self.throughout(life.spans(person.user), since, at) for life in self.living(since, at))
+        here = self.throughout(self.inside(self.trunk[person.user]), since, at)
+        if everywhere or here and not self.two_masters(since, at):
+            self.broken(f"{person.user}: refused at the gate ({more}) at {at:.2f}, and admitted all the time")
+        elif here:
+            self.figures["refused by a master that was replaced"] += 1
 
     def judge_position_rose(self, person, since, at, more):
-        if self.two_masters(since, at) or self.switched(since, at):
-            self.figures["positions that rose by fail-overs"] += 1
+        before, now = more
+        if not self.two_masters(since, at) and not self.switched(since, at):
+            self.broken(f"{person.user}: the position shown rose from {before} to {now}, at {at:.2f}")
+        elif not any(now in life.positions(person.user, since - self.slack_s, at + self.slack_s)
+                     for life in self.living(since, at)):
+            self.broken(f"{person.user}: shown the position {now} at {at:.2f}, which it had on no master")
         else:
-            self.broken(f"{person.user}: the position shown rose {more}, at {at:.2f}")
+            self.figures["positions that rose by fail-overs"] += 1
+
+
+class Life:
+    """What one master ran, with all that it had from those before it."""
+
+    def __init__(self, verdict, branch):
+        self.path = verdict.path_to(branch)
+        self.events = verdict.events_on(self.path)
+        self.first_at = branch.transactions[0].at if branch.transactions else branch.last_at
+        self.last_at = branch.last_at
+
+    def spans(self, user, *meaning):
+        """As Verdict.inside, up to its end."""
+        return [(a, min(b, self.last_at)) for a, b in Verdict.inside(self.events[user], *meaning)]
+
+    def positions(self, user, since, at):
+        """All that the user had between, on this master."""
+        model, transactions = self.start_before(since)
+        found = set()
+        for transaction in transactions:
+            if transaction.at > at:
+                break
+            if transaction.at >= since:
+                found.add(position(model, user))
+            model.apply(transaction, judging=False)
+        found.add(position(model, user))
+        return found
+
+    def start_before(self, since):
+        """(a copy of the model at some time before, the transactions from there on)."""
+        chosen = None
+        for branch, end in self.path:
+            ours = [t for t in branch.transactions if t.end <= end]
+            if chosen:
+                chosen[1].extend(ours)
+            for count, model in branch.checkpoints:
+                if not chosen or 0 < len(ours) >= count and ours[max(0, count - 1)].at < since:
+                    chosen = (model, ours[count:])
+        return chosen[0].copy(), chosen[1]
+
+
+def position(model, user):
+    """From 1; None: not in the line."""
+    ticket = model.waiting.get(user)
+    return None if ticket is None else sum(other <= ticket for other in model.waiting.values())
