@@ -14,6 +14,7 @@ looks, four at ranks alone. Time goes a hundred times faster there, a turn in 0.
 
 import argparse
 import pathlib
+import re
 import socket
 import subprocess
 import tempfile
@@ -78,14 +79,19 @@ class Redis:
         self.child.wait()
 
 
+def script(name):
+    """The text of a script: the parts that it names, and its own."""
+    text = (ROOT / f"lua/{name}.lua").read_text()
+    parts = re.search(r"^-- PARTS +(.*)$", text, re.MULTILINE)[1].split()
+    return "".join((ROOT / f"lua/{part}.lua").read_text() for part in parts) + text
+
+
 class Queue:
     """The scripts as the gateway sends them; nobody is let in unless `capacity` says so."""
 
     def __init__(self, redis, capacity):
         self.redis = redis
-        prelude = (ROOT / "lua/wall.lua").read_text() + (ROOT / "lua/common.lua").read_text()
-        self.shas = {name: redis.call("SCRIPT", "LOAD", prelude + (ROOT / f"lua/{name}.lua").read_text())
-                     for name in ("lineup", "look", "tick", "leave")}
+        self.shas = {name: redis.call("SCRIPT", "LOAD", script(name)) for name in ("lineup", "look", "tick", "leave")}
         self.minimal = redis.call("SCRIPT", "LOAD", MINIMAL)
         self.common = ["queue:events", capacity, 240000, 0, 300000, 30000, "back"]
         self.operations = 0
@@ -94,11 +100,9 @@ class Queue:
         return self.redis.call("EVALSHA", self.shas[name], len(KEYS), *KEYS, *self.common, *arguments)
 
     def line_up(self, users):
-        words = []
-        for user in users:
-            self.operations += 1
-            words += [user, f"{self.operations:032x}"]
-        return self.run("lineup", *words)
+        first = self.operations
+        self.operations += len(users)
+        return self.run("lineup", *users, *(f"{i:032x}" for i in range(first, self.operations)))
 
     def look(self, users, renew="0"):
         return self.run("look", renew * len(users), *users)

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The last streams of these users on one gateway's worker have closed.
+-- PARTS    wall common standing promotion
 -- KEYS     1-10 common
 -- ARGV     1-7 common, 8... users
 -- Returns  how many are away now

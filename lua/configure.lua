@@ -1,10 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- A gateway that starts brings its settings; those in force are kept here, so that gateways with different
 -- settings cannot disagree.
+-- PARTS    wall common
 -- KEYS     1-10 common
 -- ARGV     1-7 common, 8 version of the settings; -1: only if there are none yet
 -- Returns  {capacity, duration ms, version} that are in force from now on
 -- Atomic   because of two gateways that start together the same one must win everywhere.
+call('ZCARD', WAIT)  -- of the right type?
 local mine, theirs = num(ARGV[8]), setting(call('HGET', STATE, 'version'), 0, 1e9)
 save_repairs()
 if not theirs or mine >= theirs then

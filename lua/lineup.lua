@@ -1,41 +1,40 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Lines users up, one after the other.
+-- PARTS    wall common answers crowd tickets standing promotion presence notes
 -- KEYS     1-10 common
--- ARGV     1-7 common, 8... user, operation id, user, operation id, ...
+-- ARGV     1-7 common, 8... users, and the operation id of each
 -- Returns  an answer for each: 1 admitted already, 2 admitted now, 3 queued
 -- Atomic   because expiry, promotion and the decision must see one state: between them another gateway
 --          could fill the slot or overtake those who wait.
--- A crowd at an opening comes in batches of people never seen before: for them everything that the decision
--- needs is read at once, and written at once at the end or before somebody else's turn.
-local users, operations, count = {}, {}, (#ARGV - 7) / 2
-for i = 1, count do
-  local user = ARGV[6 + 2 * i]
-  users[i], operations[i] = user, operation(user, ':l:', ARGV[7 + 2 * i])
-end
-
-local ticket = mend_tickets()
+-- For people never seen before everything that the decision needs is read at once, and written at once at the
+-- end or before somebody else's turn.
 if not ticket then
   save_repairs()
   return redis.error_reply('UNREADY tickets in the queue are being put right')
 end
-local page = turn_page()
-local answers, unanswered = earlier_answers(operations)
-if not unanswered then
+if not here then
+  here, there = own('HMGET', PAGE, unpack(users)), own('HMGET', OTHER_PAGE, unpack(users))
+end
+local answers, texts, unknown = {}, {}, 0
+for i = 1, count do
+  local user, id = users[i], ids[i]
+  texts[user] = here[i] or nil
+  answers[i] = earlier_answer(PAGE, here[i], user, 'l', id) or
+    earlier_answer(OTHER_PAGE, there[i], user, 'l', id) or false
+  if not answers[i] then unknown = unknown + 1 end
+end
+if unknown == 0 then
   save_repairs()
   return answers
 end
 save_clock()
-local _, inside = admitted_among(users)
-local keep = ARGV[7] == 'keep'
+local _, inside = admitted_among(users, found)
 local news = {}                            -- all who were admitted
 local entering, lining, ends = {}, {}, {}  -- decided, not yet written
 local newcomers, queued = {}, 0
 local known = {}                           -- users of whom what was read is no longer true
--- With the spare: another gateway may hold a stream of the same person, and looks at the lease only then.
-local lease_end = string.format('%.17g', now + presence + spare)
 -- Slots that nobody present waits for; nil: not known.
-local free
-if admitted >= capacity and call('ZCOUNT', EXPIRY, '-inf', now - duration) == 0 then free = 0 end
+local free = full and 0 or nil
 
 -- Does this user of the batch wait? Asked only where it matters: while no slot is free everybody goes to the back.
 local places
@@ -47,7 +46,7 @@ end
 local function write()
   admit(entering)
   if queued > 0 then
-    call('SET', COUNTER, string.format('%d', ticket))
+    call('SET', COUNTER, format('%d', ticket))
     waiting = waiting + call('ZADD', WAIT, unpack(lining))
     if aways > 0 then call('SREM', AWAY, unpack(newcomers)) end
     if presence > 0 then
@@ -74,7 +73,7 @@ local function enter_or_queue(user)
   ticket = ticket + 1
   queued = queued + 1
   local at = 2 * queued
-  lining[at - 1], lining[at] = string.format('%d', ticket), user
+  lining[at - 1], lining[at] = format('%d', ticket), user
   ends[at - 1], ends[at] = lease_end, user
   newcomers[queued] = user
   return 3
@@ -87,7 +86,7 @@ local function decide(user)
   if admitted_already then return 1 end
   if call('ZSCORE', WAIT, user) then hear({user}, lease) end
   make_room()
-  if is_admitted(user) then return 2 end
+  if admitted_among({user})[user] then return 2 end
   if free == 0 and keep and call('ZSCORE', WAIT, user) then return 3 end
   return enter_or_queue(user)
 end
@@ -95,12 +94,11 @@ end
 -- The answer that this script has given to the same operation before; known users only.
 local function given(i)
   for j = 1, i - 1 do
-    if operations[j] == operations[i] then return answers[j] end
+    if users[j] == users[i] and ids[j] == ids[i] then return answers[j] end
   end
 end
 
-local TEXTS = {'1', '2', '3'}
-local fresh, decided = {}, 0
+local fresh = {}
 for i = 1, count do
   local user = users[i]
   local answer = answers[i] or (known[user] and given(i))
@@ -112,13 +110,12 @@ for i = 1, count do
       answer = enter_or_queue(user)
     end
     known[user] = true
-    decided = decided + 2
-    fresh[decided - 1], fresh[decided] = operations[i], TEXTS[answer]
+    note_answer(fresh, texts, user, 'l', ids[i], answer)
   end
   answers[i] = answer
 end
 write()
-remember_answers(page, fresh)
+remember_answers(fresh)
 save_repairs()
 publish('A', news)
 return answers

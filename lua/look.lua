@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Says where users stand: for status calls, gated calls, and open streams.
+-- PARTS    wall common standing presence
 -- KEYS     1-10 common
 -- ARGV     1-7 common, 8 a digit for each user, "1": renew the admission if there is one; or "": these have
 --          open streams, and were looked at without "" a few turns ago: only the rank is asked, 9... users

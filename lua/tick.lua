@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The scheduler's step, about once a second from one gateway; harmless when run twice.
+-- PARTS    wall common tickets standing promotion answers notes
 -- KEYS     1-10 common
 -- ARGV     1-7 common, 8 most expiries, drops and promotions in this call
 -- Returns  {waiting, admitted, expired, dropped, promoted, repaired, capacity, queue clock ms}
@@ -54,16 +55,19 @@ local function forget_hint()
   hint = nil
 end
 
-mend_tickets()
 save_clock()
-turn_page()
+own('HLEN', PAGE)
+own('HLEN', OTHER_PAGE)
 sweep()
 forget_hint()
 local expired = expire(LIMIT)
 local dropped = drop_leases()
 local promoted = promote(LIMIT)
-repaired = repaired + math.max(0, num(state[7]) or 0)
-if state[7] then call('HDEL', STATE, 'repaired') end
+local before = call('HGET', STATE, 'repaired')
+if before then
+  repaired = repaired + math.max(0, num(before) or 0)
+  call('HDEL', STATE, 'repaired')
+end
 publish('A', promoted)
-redis.pcall('PUBLISH', ARGV[1], string.format('S%d:%d:%d', waiting, admitted, capacity))
+redis.pcall('PUBLISH', ARGV[1], format('S%d:%d:%d', waiting, admitted, capacity))
 return {waiting, admitted, expired, dropped, #promoted, repaired, capacity, now}

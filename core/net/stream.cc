@@ -270,6 +270,9 @@ void Stream::flush() {
 
 void Stream::send_all(LoopImpl& impl) {
   for (std::size_t i = 0; i < impl.gathered.size(); ++i) {
+    // Sending drives from the caches what was gathered before.
+    if (i + 1 < impl.gathered.size() && impl.gathered[i + 1].stream != nullptr)
+      __builtin_prefetch(&impl.gathered[i + 1].stream->fd_);
     if (Stream* stream = impl.gathered[i].stream) {
       const std::string_view bytes(impl.write_buffer.get() + impl.gathered[i].begin,
                                    std::exchange(stream->gathered_, 0));

@@ -2,8 +2,6 @@
 #include "answers.h"
 
 #include <algorithm>
-#include <cinttypes>
-#include <cstdio>
 #include <gateway/json.hpp>
 
 #include "timestamp.h"
@@ -14,20 +12,16 @@ void append_json_string(std::string& out, std::string_view text) {
   out += dump_json(nlohmann::json(text));
 }
 
-std::string place_json(const Place& place, const Pace& pace) {
-  char text[224];
-  const auto wait = pace.wait(place.position);
-  const int size = std::snprintf(
-      text, sizeof text,
-      "{\"totalQueueSize\":%" PRIu64 ",\"userQueuePosition\":%" PRIu64 ",\"usersBehind\":%" PRIu64,
-      place.total, place.position, place.total - std::min(place.total, place.position));
-  std::string out(text, static_cast<std::size_t>(size));
-  if (wait)
-    out.append(text, static_cast<std::size_t>(std::snprintf(
-                         text, sizeof text,
-                         ",\"estimatedWaitSeconds\":{\"min\":%" PRIu64 ",\"max\":%" PRIu64 "}",
-                         wait->min, wait->max)));
-  return out += '}';
+PlaceText::PlaceText(const Place& place, const Pace& pace) {
+  const std::uint64_t behind = place.total - std::min(place.total, place.position);
+  text_.add("{\"totalQueueSize\":").add(place.total);
+  text_.add(",\"userQueuePosition\":").add(place.position);
+  text_.add(",\"usersBehind\":").add(behind);
+  if (const auto wait = pace.wait(place.position)) {
+    text_.add(",\"estimatedWaitSeconds\":{\"min\":").add(wait->min);
+    text_.add(",\"max\":").add(wait->max).add("}");
+  }
+  text_.add("}");
 }
 
 std::string success_json(std::string_view message, std::string_view data, std::int64_t wall_ms) {

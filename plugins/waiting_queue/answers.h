@@ -9,6 +9,7 @@
 
 #include "pace.h"
 #include "store.h"
+#include "text_buffer.h"
 
 namespace gw::queue {
 
@@ -17,7 +18,14 @@ void append_json_string(std::string& out, std::string_view text);
 
 // {"totalQueueSize":3,"userQueuePosition":1,"usersBehind":2}, and when it can be said
 // "estimatedWaitSeconds":{"min":30,"max":90}.
-std::string place_json(const Place& place, const Pace& pace);
+class PlaceText {
+ public:
+  PlaceText(const Place& place, const Pace& pace);
+  std::string_view view() const { return text_.view(); }
+
+ private:
+  TextBuffer<256> text_;
+};
 
 // {"success":true,"message":...,"data":...,"timestamp":...}; an empty message or data is left out.
 std::string success_json(std::string_view message, std::string_view data, std::int64_t wall_ms);

@@ -156,7 +156,7 @@ Verdict QueueFilter::answer_gate(Exchange exchange, const Call& call) {
   if (place.standing == Standing::kAdmitted) return GW_CONTINUE;
   if (place.standing == Standing::kWaiting)
     return success(exchange, 429, exchange.text("QUEUE_WAITING", "대기 중입니다."),
-                   place_json(place, pace_));
+                   PlaceText(place, pace_).view());
   return exchange.fail(403, "NOT_IN_QUEUE", "대기열에 등록되지 않은 사용자입니다.");
 }
 
@@ -164,7 +164,7 @@ Verdict QueueFilter::answer_status(Exchange exchange, const Place& place) {
   if (place.standing == Standing::kAdmitted)
     return success(exchange, 200, exchange.text("QUEUE_MAY_ENTER", "입장 가능합니다."));
   if (place.standing == Standing::kWaiting)
-    return success(exchange, 200, {}, place_json(place, pace_));
+    return success(exchange, 200, {}, PlaceText(place, pace_).view());
   return exchange.fail(404, "USER_ID_NOT_FOUND");
 }
 

@@ -25,6 +25,23 @@ std::string version_in(const redisReply* reply) {
   return {};
 }
 
+void append_size(char kind, std::size_t size, std::string& out) {
+  char line[24] = {kind};
+  char* end = std::to_chars(line + 1, line + sizeof line - 2, size).ptr;
+  *end++ = '\r', *end++ = '\n';
+  out.append(line, static_cast<std::size_t>(end - line));
+}
+
+// A command as it travels. hiredis would do it in twice the time, into memory of its own.
+void format(int count, const char* const* words, const std::size_t* sizes, std::string& out) {
+  out.clear();
+  append_size('*', static_cast<std::size_t>(count), out);
+  for (int i = 0; i < count; ++i) {
+    append_size('$', sizes[i], out);
+    out.append(words[i], sizes[i]).append("\r\n", 2);
+  }
+}
+
 // "10.0.0.1:6379", "[::1]:6379" or "::1:6379"; nothing when it is not of that form.
 std::optional<RedisHost> read_endpoint(std::string_view text) {
   std::size_t colon = text.rfind(':');
@@ -320,7 +337,9 @@ bool RedisConnection::transmit(int count, const char** words, const std::size_t*
                                Replied replied, void* user_data) {
   if (redis_ == nullptr) return false;
   pending_.push_back({this, replied, user_data, context_.monotonic_ns()});
-  if (redisAsyncCommandArgv(redis_, on_reply, &pending_.back(), count, words, sizes) == REDIS_OK)
+  format(count, words, sizes, text_);
+  if (redisAsyncFormattedCommand(redis_, on_reply, &pending_.back(), text_.data(), text_.size()) ==
+      REDIS_OK)
     return true;
   pending_.pop_back();
   return false;

@@ -131,6 +131,7 @@ class RedisConnection {
   Step step_ = Step::kHello;
   redisAsyncContext* redis_ = nullptr;
   std::deque<Pending> pending_;  // hiredis holds addresses of its elements
+  std::string text_;             // memory for `transmit`
   std::string version_;
   std::string reason_;                 // why we gave the connection up
   std::string host_;                   // that we connect to, or are connected to

@@ -197,24 +197,25 @@ void RedisStore::replication(std::function<void(std::string_view)> told) {
 }
 
 void RedisStore::build(Call& call) {
-  std::vector<std::string_view> users;
+  users_.clear();
   if (call.kind == Kind::kLook || call.kind == Kind::kAway)
-    for (std::size_t i = 0; i < call.size; ++i) users.push_back(call.items[i].user);
+    for (std::size_t i = 0; i < call.size; ++i) users_.push_back(call.items[i].user);
   switch (call.kind) {
     case Kind::kLineup: {
-      std::vector<Asked> asked;
+      asked_.clear();
       for (std::size_t i = 0; i < call.size; ++i)
-        asked.push_back({call.items[i].user, call.items[i].id});
-      return scripts_.lineup(asked, call.whole, command_);
+        asked_.push_back({call.items[i].user, call.items[i].id});
+      return scripts_.lineup(asked_, call.whole, command_);
     }
     case Kind::kLeave:
       return scripts_.leave(call.operation, {call.items[0].user, call.items[0].id}, call.whole,
                             command_);
     case Kind::kLook:
-      return scripts_.look(users, call.looking == Looking::kRanks ? std::string_view() : call.renew,
+      return scripts_.look(users_,
+                           call.looking == Looking::kRanks ? std::string_view() : call.renew,
                            call.whole, command_);
     case Kind::kAway:
-      return scripts_.away(users, call.whole, command_);
+      return scripts_.away(users_, call.whole, command_);
     case Kind::kLock:
       return scripts_.lock(iso_timestamp(context_.wall_ms()), host_name(), command_);
     case Kind::kUnlock:

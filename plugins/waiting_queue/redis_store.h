@@ -129,7 +129,9 @@ class RedisStore : public Store {
   std::size_t pending_ = 0;                     // items
   std::uint32_t locked_out_ = 0;  // ticks in a row that another gateway's lock forbade
   bool proven_ = false;           // a probe succeeded, and nothing failed since
-  Command command_;
+  Command command_;               // these three: memory for `build`
+  std::vector<Asked> asked_;
+  std::vector<std::string_view> users_;
   std::uint64_t complained_ns_ = 0;
   std::string held_for_;  // why the server is not used although it answers
   Ticket turn_;

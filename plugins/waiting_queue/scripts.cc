@@ -93,12 +93,11 @@ void Command::add(std::string_view word) {
 }
 
 Scripts::Scripts(const Rules& rules, std::string_view key_prefix, std::string_view wall_clock) {
-  std::string prelude(wall_clock.empty() ? std::string_view(lua::k_wall) : wall_clock);
-  prelude += lua::k_common;
+  const std::string wall(wall_clock.empty() ? std::string_view(lua::k_wall) : wall_clock);
   const char* bodies[] = {lua::k_lineup, lua::k_look,      lua::k_leave, lua::k_away,
                           lua::k_tick,   lua::k_configure, lua::k_probe};
   for (std::size_t i = 0; i < kScriptCount; ++i) {
-    texts_[i] = prelude + bodies[i];
+    texts_[i] = wall + bodies[i];
     shas_[i] = sha1_hex(texts_[i]);
   }
   std::string prefix(key_prefix);
@@ -130,7 +129,8 @@ void Scripts::begin(Script script, bool whole, Command& out) const {
 
 void Scripts::lineup(std::span<const Asked> asked, bool whole, Command& out) const {
   begin(Script::kLineup, whole, out);
-  for (const Asked& one : asked) out.add(one.user), out.add(one.id);
+  for (const Asked& one : asked) out.add(one.user);
+  for (const Asked& one : asked) out.add(one.id);
 }
 
 void Scripts::leave(Operation operation, const Asked& asked, bool whole, Command& out) const {

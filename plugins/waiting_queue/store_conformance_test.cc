@@ -91,6 +91,32 @@ TEST_P(StoreConformance, an_operation_id_repeats_its_answer) {
   EXPECT_EQ(queue.status("c"), waiting(2, 2));
 }
 
+TEST_P(StoreConformance, an_operation_id_repeats_its_answer_however_many_there_are) {
+  Subject& queue = with(room_for(0));
+  const auto id = [](int i) { return std::string(90, 'x') + std::to_string(i); };
+  for (int i = 0; i < 40; ++i) queue.run(Operation::kLineup, "a", id(i));
+  queue.line_up("b");
+  for (int i = 0; i < 40; ++i) queue.run(Operation::kLineup, "a", id(i));
+  EXPECT_EQ(queue.status("a"), waiting(1, 2)) << "a retry never demotes";
+  queue.run(Operation::kLineup, "a", "1:l");
+  EXPECT_EQ(queue.status("a"), waiting(2, 2));
+}
+
+TEST_P(StoreConformance, the_same_operation_twice_in_a_turn_counts_as_one) {
+  Subject& queue = with(room_for(0));
+  queue.run(Operation::kLineup, "known", "before");
+  for (const char* user : {"new", "known"}) {
+    const std::string between = std::string("after ") + user;
+    queue.line_up_all({{user, "x"}, {between, "y"}, {user, "x"}}, true);
+    EXPECT_LT(queue.status(user).position, queue.status(between).position);
+    for (int again = 0; again < 2; ++again) {
+      queue.line_up_all({{user, "1"}, {between, "2"}, {user, "3"}}, true);
+      queue.line_up_all({{user, "x"}}, true);
+      EXPECT_GT(queue.status(user).position, queue.status(between).position);
+    }
+  }
+}
+
 TEST_P(StoreConformance, admission_expires_and_renewing_never_revives_it) {
   Subject& queue = with(room_for(1));
   queue.line_up("a");

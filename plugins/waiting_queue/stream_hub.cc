@@ -2,7 +2,7 @@
 #include "stream_hub.h"
 
 #include <algorithm>
-#include <cinttypes>
+#include <array>
 #include <cstdio>
 
 #include "answers.h"
@@ -21,6 +21,43 @@ std::uint32_t number_of(std::string_view text) {
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
   return text.empty() ? 0 : hash | 1;
 }
+
+// The memory of many streams is cold when their turn comes: it is asked for so many streams ahead.
+constexpr std::size_t kAhead = 4, kLine = 64;
+
+void fetch(const void* memory, std::size_t bytes) {
+  for (std::size_t i = 0; i < bytes; i += kLine)
+    __builtin_prefetch(static_cast<const char*>(memory) + i);
+}
+
+// Users in one piece of memory.
+class Names {
+ public:
+  explicit Names(std::span<const std::string_view> names) {
+    std::size_t bytes = 0;
+    for (std::string_view name : names) bytes += name.size();
+    text_.reserve(bytes);
+    sizes_.reserve(names.size());
+    for (std::string_view name : names) {
+      text_ += name;
+      sizes_.push_back(static_cast<std::uint16_t>(name.size()));
+    }
+  }
+  std::vector<std::string_view> views() const {
+    std::vector<std::string_view> names;
+    names.reserve(sizes_.size());
+    std::string_view rest = text_;
+    for (std::uint16_t size : sizes_) {
+      names.push_back(rest.substr(0, size));
+      rest.remove_prefix(size);
+    }
+    return names;
+  }
+
+ private:
+  std::string text_;
+  std::vector<std::uint16_t> sizes_;
+};
 
 }  // namespace
 
@@ -46,9 +83,8 @@ StreamHub::StreamHub(Context context, Worker worker, const Settings& settings, S
 
 StreamHub::~StreamHub() {
   for (const Slot& slot : slots_) {
-    for (Stream* stream = slot.first; stream != nullptr;) {
+    for (Stream* stream : slot) {
       const std::unique_ptr<Stream> owned(stream);
-      stream = stream->after;
       tables.stream->end(owned->handle);
     }
   }
@@ -117,7 +153,7 @@ void StreamHub::place(Stream& stream) {
   std::uint32_t best = random() % count;
   for (int i = 1; i < kCandidates; ++i) {
     std::uint32_t other = random() % count;
-    if (slots_[other].count < slots_[best].count) best = other;
+    if (slots_[other].size() < slots_[best].size()) best = other;
   }
   stream.heartbeat_at = static_cast<std::uint32_t>(wheel_ + settings_.heartbeat_ms / kSlotMs);
   place(stream, best);
@@ -126,21 +162,15 @@ void StreamHub::place(Stream& stream) {
 void StreamHub::place(Stream& stream, std::uint32_t at) {
   Slot& slot = slots_[at];
   stream.slot = at;
-  stream.after = slot.first;
-  if (slot.first != nullptr) slot.first->before = &stream;
-  slot.first = &stream;
-  ++slot.count;
+  stream.place = static_cast<std::uint32_t>(slot.size());
+  slot.push_back(&stream);
 }
 
 void StreamHub::unlink(Stream* stream) {
   Slot& slot = slots_[stream->slot];
-  --slot.count;
-  if (stream->before != nullptr) {
-    stream->before->after = stream->after;
-  } else {
-    slot.first = stream->after;
-  }
-  if (stream->after != nullptr) stream->after->before = stream->before;
+  slot.back()->place = stream->place;
+  slot[stream->place] = slot.back();
+  slot.pop_back();
   index_.remove(*stream);
   delete stream;
   measures_.streams(index_.size());
@@ -165,14 +195,15 @@ void StreamHub::turn_wheel() {
 
 void StreamHub::visit(Slot& slot) {
   std::vector<std::string_view> users;
-  for (Stream *stream = slot.first, *next; stream != nullptr; stream = next) {
-    next = stream->after;
+  users.reserve(slot.size());
+  for (std::size_t i = 0; i < slot.size(); ++i) {
+    Stream* stream = slot[i];
+    if (i + kAhead < slot.size()) fetch(slot[i + kAhead], sizeof(Stream));
     if (wheel_ + slots_.size() > stream->heartbeat_at) {
       stream->heartbeat_at = static_cast<std::uint32_t>(wheel_ + settings_.heartbeat_ms / kSlotMs);
-      char data[48];
-      int size =
-          std::snprintf(data, sizeof data, "{\"timestamp\":%" PRId64 "}", context_.wall_ms());
-      send(stream, "HEARTBEAT", {data, static_cast<std::size_t>(size)});
+      TextBuffer<48> data;
+      data.add("{\"timestamp\":").add(static_cast<std::uint64_t>(context_.wall_ms())).add("}");
+      send(stream, "HEARTBEAT", data.view());
     }
     stream->due = true;
     stream->quiet = false;
@@ -197,19 +228,26 @@ void StreamHub::look(std::span<const std::string_view> users, Looking looking) {
   while (!users.empty()) {
     auto batch = users.first(std::min(users.size(), kBatch));
     users = users.subspan(batch.size());
-    std::vector<std::string> names(batch.begin(), batch.end());
-    StoreError error =
-        store_.look(batch, looking, [this, names](StoreError e, std::span<const Place> places) {
-          on_looked(names, e, places);
+    StoreError error = store_.look(
+        batch, looking, [this, names = Names(batch)](StoreError e, std::span<const Place> places) {
+          on_looked(names.views(), e, places);
         });
-    if (error != StoreError::kNone) on_looked(names, error, {});
+    if (error != StoreError::kNone) on_looked(batch, error, {});
   }
 }
 
-void StreamHub::on_looked(std::span<const std::string> users, StoreError error,
+void StreamHub::on_looked(std::span<const std::string_view> users, StoreError error,
                           std::span<const Place> places) {
+  std::array<Stream**, kBatch> buckets;  // all that follows is cold: the later, the deeper
+  for (std::size_t i = 0; i < users.size(); ++i)
+    fetch(buckets[i] = &index_.bucket(users[i]), kLine);
   for (std::size_t i = 0; i < users.size(); ++i) {
-    Stream* stream = index_.find(users[i]);
+    if (const std::size_t later = i + 2 * kAhead; later < users.size())
+      fetch(*buckets[later], sizeof(Stream) + kLine);
+    if (const std::size_t soon = i + kAhead; soon < users.size())
+      if (const Stream* stream = Index::first(users[soon], *buckets[soon]))
+        fetch(stream->handle, kLine);
+    Stream* stream = Index::first(users[i], *buckets[i]);
     if (error == StoreError::kNone && places[i].standing == Standing::kAdmitted) {
       admit_all(stream);
       continue;
@@ -231,7 +269,7 @@ void StreamHub::show(Stream* stream, const Place& place) {
   const bool quiet = std::exchange(stream->quiet, false);
   if (!absent) {
     stream->told_absent = false;
-    if (!quiet) send(stream, "STATUS_UPDATE", place_json(place, pace_));
+    if (!quiet) send(stream, "STATUS_UPDATE", PlaceText(place, pace_).view());
   } else if (!stream->told_absent) {
     stream->told_absent =
         send(stream, "ERROR",
@@ -275,8 +313,7 @@ void StreamHub::round_step() {
   std::vector<std::string_view> users;
   std::size_t told = 0;
   for (; round_ < slots_.size() && told < kRoundStreams; ++round_) {
-    for (Stream *stream = slots_[round_].first, *next; stream != nullptr; stream = next) {
-      next = stream->after;
+    for (Stream* stream : slots_[round_]) {
       ++told;
       if (down_) {
         hold(stream);
@@ -290,12 +327,11 @@ void StreamHub::round_step() {
   look(users);
 }
 
-bool StreamHub::send(Stream* stream, const char* event, std::string_view data) {
-  char text[2 * Settings::kMostNoticeBytes + 256];  // every byte of it may be escaped
-  int size = std::snprintf(text, sizeof text, "id: %" PRIu32 "\nevent: %s\ndata: %.*s\n\n",
-                           ++stream->last_id, event, static_cast<int>(data.size()), data.data());
-  return tables.stream->write(stream->handle, gw_str{text, static_cast<std::uint64_t>(size)}) ==
-         GW_OK;
+bool StreamHub::send(Stream* stream, std::string_view event, std::string_view data) {
+  TextBuffer<2 * Settings::kMostNoticeBytes + 256> text;  // every byte of it may be escaped
+  text.add("id: ").add(++stream->last_id).add("\nevent: ").add(event);
+  text.add("\ndata: ").add(data).add("\n\n");
+  return tables.stream->write(stream->handle, str(text.view())) == GW_OK;
 }
 
 // A stream whose client does not read keeps the news until there is room (on_writable looks again).

@@ -77,18 +77,15 @@ class StreamHub {
     void insert(Stream& stream);
     void remove(Stream& stream);
     std::size_t size() const { return size_; }
-
-   private:
+    // What `find` walks through, for as long as no stream is inserted.
     Stream*& bucket(std::string_view user);
     static Stream* first(std::string_view user, Stream* from);
 
+   private:
     std::vector<Stream*> buckets_ = std::vector<Stream*>(16);  // a power of two
     std::size_t size_ = 0;
   };
-  struct Slot {
-    Stream* first = nullptr;
-    std::uint32_t count = 0;
-  };
+  using Slot = std::vector<Stream*>;
 
   static constexpr std::uint32_t kSlotMs = 100;
   static constexpr std::size_t kBatch = 256;  // users in one look
@@ -107,14 +104,14 @@ class StreamHub {
   void close(Stream* stream);  // ends and forgets it
   void end_of_turn();
   void look(std::span<const std::string_view> users, Looking looking = Looking::kWhole);
-  void on_looked(std::span<const std::string> users, StoreError error,
+  void on_looked(std::span<const std::string_view> users, StoreError error,
                  std::span<const Place> places);
   void show(Stream* stream, const Place& place);
   void hold(Stream* stream);
   void tell_notice(Stream* stream);
   void go_round();
   void round_step();
-  bool send(Stream* stream, const char* event, std::string_view data);
+  bool send(Stream* stream, std::string_view event, std::string_view data);
   void admit_all(Stream* first);
   std::uint32_t random();
   std::uint32_t jittered_retry_ms();

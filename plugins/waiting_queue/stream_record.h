@@ -25,9 +25,8 @@ struct StreamHub::Stream {
 
   StreamHub* hub = nullptr;
   gw_stream* handle = nullptr;
-  Stream* chain = nullptr;                     // in the index
-  Stream *before = nullptr, *after = nullptr;  // in the slot
-  std::uint32_t slot = 0;
+  Stream* chain = nullptr;            // in the index
+  std::uint32_t slot = 0, place = 0;  // where in it
   std::uint32_t last_id = 0;
   std::uint32_t heartbeat_at = 0;  // in slots passed
   std::uint32_t notice = 0;        // the operator's message that it was told; 0: none

@@ -14,6 +14,17 @@ EXPIRY, LEASE, AWAY, COUNTER = "queue:expiry", "queue:lease", "queue:away", "que
 TRUTH = (WAIT, USERS, COUNTER)
 
 
+def read_answers(words):
+    """(user, what, operation, answer) of each operation whose answer an HSET of a page writes down: the last of a text."""
+    for field, text in zip(words[2::2], words[3::2]):
+        last = None
+        while match := re.match(r"(\d+):(\w)(\d)", text):
+            end = match.end() + int(match[1])  # in bytes; names here are ASCII
+            last, text = (field, match[2], text[match.end():end], match[3]), text[end:]
+        if last:
+            yield last
+
+
 class Event:
     """Something that happened to `user`: queued, admitted, left, lapsed, expired; `detail`: a ticket, a lease."""
 
@@ -32,7 +43,7 @@ class Queue:
         self.admitted, self.waiting, self.tickets = set(), {}, 0
         self.expiry, self.lease, self.away = {}, {}, set()
         self.clock, self.capacity, self.duration = 0, None, None
-        self.operations = {}                # id -> (user, what, answer)
+        self.operations = {}                # id -> the transaction that did it
         self.events = []                    # since the branch began
 
     def copy(self):
@@ -84,16 +95,14 @@ class Queue:
             self.capacity = int(float(fields.get("capacity", self.capacity or 0))) if "capacity" in fields else self.capacity
             self.duration = float(fields["duration"]) if "duration" in fields else self.duration
         elif name == "HSET" and key.startswith("queue:answers:"):
-            for field, answer in zip(words[2::2], words[3::2]):
-                self.remember(field, answer)
+            for answer in read_answers(words):
+                self.remember(*answer)
 
-    def remember(self, field, answer):
-        size, rest = field.split(":", 1)
-        # The size counts bytes; names here are ASCII.
-        user, (what, operation) = rest[:int(size)], rest[int(size) + 1:].split(":", 1)
-        if operation in self.operations:
+    def remember(self, user, what, operation, answer):
+        # Of a user who is in one script twice the text may be written twice, too.
+        if self.operations.get(operation, self.transaction) is not self.transaction:
             self.wrong(f"{operation} of {user} was carried out twice")
-        self.operations[operation] = (user, what, answer)
+        self.operations[operation] = self.transaction
         if len(self.operations) > MOST_OPERATIONS:
             del self.operations[next(iter(self.operations))]
         if what == "l":
@@ -153,6 +162,13 @@ class Queue:
                 self.wrong(f"the counter fell from {self.tickets} to {value}")
             self.tickets = int(value)
 
+    def do_incrby(self, key, count):
+        if key == COUNTER:
+            self.tickets += int(count)
+
+    def do_decrby(self, key, count):
+        self.do_incrby(key, -int(count))
+
     def do_publish(self, channel, text):
         if channel != "queue:events":
             return
@@ -206,7 +222,7 @@ class Queue:
         if user not in self.admitted:
             return
         self.admitted.discard(user)
-        if (user, "admitted") in self.left:
+        if (user, "a") in self.left:
             self.happened("left", user)
             return
         if not self.expired(user):
@@ -220,7 +236,7 @@ class Queue:
             lease = self.lease_before(user) if lease is None else lease
             if user in self.waiting or user in self.entered:
                 continue
-            if (user, "waiting") in self.left:
+            if (user, "w") in self.left:
                 self.happened("left", user, ticket)
             elif lease is not None and lease <= self.latest:
                 self.happened("lapsed", user, lease)

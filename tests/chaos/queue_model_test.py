@@ -18,7 +18,7 @@ class Store:
     """Writes what scripts write, in one branch."""
 
     def __init__(self, keep=True):
-        self.problems = []
+        self.problems, self.texts = [], {}
         self.history = History(lambda: Queue(lambda text, _: self.problems.append(text), keep))
         self.history.root("first", 0)
         self.replid, self.offset, self.clock, self.ticket = "first", 0, START, 0
@@ -36,7 +36,8 @@ class Store:
         return ["HSET", "queue:state", "q", self.clock, "w", self.clock]
 
     def answer(self, user, operation, what="l", answer=3):
-        return ["HSET", "queue:answers:0", f"{len(user)}:{user}:{what}:{operation}", answer]
+        self.texts[user] = self.texts.get(user, "") + f"{len(operation)}:{what}{answer}{operation}"
+        return ["HSET", "queue:answers:0", user, self.texts[user]]
 
     def queue(self, user, ticket=None, lease=12000):
         self.ticket = ticket or self.ticket + 1
@@ -72,7 +73,7 @@ class Rules(unittest.TestCase):
         s.admit("in", "too")
         s.queue("a"), s.queue("b")
         s.script(["SADD", "queue:away", "a"], ["ZADD", "queue:lease", s.clock + 6000, "a"])
-        s.script(s.passes(500), ["HDEL", "allowedIn:users", "in"], s.answer("in", "x", "admitted", 1), *s.entering("b"))
+        s.script(s.passes(500), ["HDEL", "allowedIn:users", "in"], s.answer("in", "x", "a", 1), *s.entering("b"))
         s.script(s.passes(500), ["PUBLISH", "queue:events", "S1:2:2"])
         s.script(["ZADD", "queue:lease", s.clock + 12000, "a"], ["SREM", "queue:away", "a"])
         for _ in range(6):
@@ -122,7 +123,7 @@ class Rules(unittest.TestCase):
         s = self.store
         s.queue("a", lease=1000), s.queue("b")
         s.script(s.passes(1000), ["ZREM", "queue:lease", "a"], ["ZREM", "queue:wait", "a"])
-        s.script(s.passes(1), ["ZREM", "queue:lease", "b"], ["ZREM", "queue:wait", "b"], s.answer("b", "x", "waiting", 1))
+        s.script(s.passes(1), ["ZREM", "queue:lease", "b"], ["ZREM", "queue:wait", "b"], s.answer("b", "x", "w", 1))
         self.assert_seen()
         self.assertEqual([e.kind for e in s.model.events][-2:], ["lapsed", "left"])
 

@@ -12,6 +12,8 @@ was told must be true on one of them, then.
 import collections
 import math
 
+from queue_model import read_answers
+
 OUT = ("left", "expired", "lapsed")
 
 
@@ -55,8 +57,8 @@ class Verdict:
     def operations_in(transaction):
         for words in transaction.commands:
             if words[0].upper() == "HSET" and words[1].startswith("queue:answers:"):
-                for field in words[2::2]:
-                    yield field.rsplit(":", 1)[1]
+                for _, _, operation, _ in read_answers(words):
+                    yield operation
 
     def operations_on(self, path):
         return {operation: t for t in self.transactions(path) for operation in self.operations_in(t)}
@@ -129,7 +131,8 @@ class Verdict:
         operation, _ = more
         if operation in self.operations:
             return
-        if operation in self.lost_operations or any(f":{operation}\r\n".encode() in tail for tail in self.written):
+        answers = [f"l{answer}{operation}\r\n".encode() for answer in (1, 2, 3)]
+        if operation in self.lost_operations or any(answer in tail for tail in self.written for answer in answers):
             self.figures["line-ups lost by fail-overs"] += 1
         else:
             self.broken(f"{person.user}: {operation} was acknowledged and never carried out")
