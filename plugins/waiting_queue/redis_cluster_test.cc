@@ -15,19 +15,23 @@ class RedisCluster : public RedisTopology {
  protected:
   void SetUp() override {
     RedisTopology::SetUp();
-    std::string nodes;
+    constexpr const char* kSlots[][2] = {{"0", "5460"}, {"5461", "10922"}, {"10923", "16383"}};
     for (int i = 0; i < 3; ++i) {
       do ports_[i] = RedisServer::free_port();
       while (ports_[i] > 55000);  // the cluster's bus listens 10000 above
-      nodes += " 127.0.0.1:" + text(ports_[i]);
-      servers_[i] = std::make_unique<RedisServer>(std::vector<std::string>{
-          "--port", text(ports_[i]), "--cluster-enabled", "yes", "--cluster-node-timeout", "2000"});
+      servers_[i] = std::make_unique<RedisServer>(
+          std::vector<std::string>{"--port", text(ports_[i]), "--cluster-enabled", "yes"});
+      servers_[i]->run({"CLUSTER", "SET-CONFIG-EPOCH", std::to_string(i + 1)});
+      servers_[i]->run({"CLUSTER", "ADDSLOTSRANGE", kSlots[i][0], kSlots[i][1]});
+      if (i > 0) servers_[i]->run({"CLUSTER", "MEET", "127.0.0.1", text(ports_[0])});
     }
-    shell("redis-cli --cluster create" + nodes + " --cluster-yes");
     wait([&] {
-      for (auto& server : servers_)
-        if (server->text({"CLUSTER", "INFO"}).find("cluster_state:ok") == std::string::npos)
+      for (auto& server : servers_) {
+        const std::string info = server->text({"CLUSTER", "INFO"});
+        if (info.find("cluster_state:ok") == std::string::npos ||
+            info.find("cluster_known_nodes:3") == std::string::npos)
           return false;
+      }
       return true;
     });
     store_ = "redis+cluster://127.0.0.1:" + text(ports_[0]) + ",127.0.0.1:" + text(ports_[1]);
