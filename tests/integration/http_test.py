@@ -257,6 +257,7 @@ class Answers(Case):
             (b"200 OK\r\nContent-Length: 2\r\n\r\nok" + b"HTTP/1.1 " + OK, 200, b"ok", ("2", None), False),
             (b"200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok", 200, b"ok", ("2", None), False),
             (b"200 \r\nContent-Length: 2\r\n\r\nok", 200, b"ok", ("2", None), True),
+            (b"200 OK\r\nContent-Length:\t2\t\r\n\r\nok", 200, b"ok", ("2", None), True),
             (b"102 Processing\r\nContent-Length: 5\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", 102, None, (None, None), True),
         ]
         for answer, status, body, framing, reused in table:
