@@ -8,6 +8,13 @@
 
 namespace gw::http {
 
+namespace {
+
+// What llhttp is given in a tab's place.
+constexpr char kBlank[] = " ";
+
+}  // namespace
+
 struct HeadCallbacks {
   static HeadParser& self(llhttp_t* parser) { return *static_cast<HeadParser*>(parser->data); }
   static int url(llhttp_t* parser, const char* at, std::size_t size) {
@@ -32,6 +39,7 @@ struct HeadCallbacks {
   }
   static int value(llhttp_t* parser, const char* at, std::size_t size) {
     HeadParser& head = self(parser);
+    if (at == kBlank) return 0;  // no part of the text
     if (head.line_count_ == 0) return HPE_USER;
     head.extend(head.lines_[head.line_count_ - 1].value, at, size);
     return 0;
@@ -99,7 +107,8 @@ void HeadParser::extend(Span& span, const char* at, std::size_t size) {
 }
 
 // By what came up to the error alone, so that it does not depend on how the bytes were split.
-std::uint16_t HeadParser::judge(llhttp_errno_t error, std::size_t at) const {
+std::uint16_t HeadParser::judge(llhttp_errno_t error) const {
+  const char* at = llhttp_get_error_pos(&parser_);
   if (error == HPE_INVALID_METHOD && is_field_name({text_, at + 1})) return 501;
   constexpr std::string_view kWhole = "Invalid HTTP version";  // two digits, but not of ours
   if (error == HPE_INVALID_VERSION && llhttp_get_error_reason(&parser_) == kWhole) return 505;
@@ -115,20 +124,38 @@ HeadParser::Result HeadParser::feed(const char* text, std::size_t size) {
   return read_by_llhttp(text, size);
 }
 
+// llhttp ends at a tab behind the digits of a Content-Length, where RFC 9110 5.5 has a tab mean what
+// a space means: it is told of a space. What is not a blank behind them is an error all the same.
+llhttp_errno_t HeadParser::run_llhttp(std::size_t size) {
+  while (true) {
+    const llhttp_t before = parser_;
+    const std::uint32_t line_count = line_count_;
+    const bool in_name = in_name_;
+    const llhttp_errno_t error = llhttp_execute(&parser_, text_ + seen_, size - seen_);
+    if (error != HPE_INVALID_CONTENT_LENGTH) return error;
+    const char* tab = llhttp_get_error_pos(&parser_);
+    if (*tab != '\t') return error;
+    parser_ = before;
+    line_count_ = line_count;
+    in_name_ = in_name;
+    (void)llhttp_execute(&parser_, text_ + seen_, static_cast<std::size_t>(tab - text_) - seen_);
+    if (llhttp_execute(&parser_, kBlank, 1) != HPE_OK) return HPE_INVALID_CONTENT_LENGTH;
+    seen_ = static_cast<std::size_t>(tab - text_) + 1;
+  }
+}
+
 HeadParser::Result HeadParser::read_by_llhttp(const char* text, std::size_t size) {
   text_ = text;
-  const llhttp_errno_t error = llhttp_execute(&parser_, text + seen_, size - seen_);
+  const llhttp_errno_t error = run_llhttp(size);
   if (error == HPE_OK) {
     seen_ = size;
     return Result::kMore;
   }
-  const auto stopped = static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - text);
   if (error != HPE_PAUSED) {
-    refusal_ = judge(error, stopped);
+    refusal_ = judge(error);
     return too_many_ ? Result::kTooManyFields : Result::kBad;
   }
-  head_bytes_ = stopped;
-  seen_ = head_bytes_;
+  seen_ = head_bytes_ = static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - text);
   for (std::uint32_t i = 0; i < line_count_; ++i) {
     Span& value = lines_[i].value;
     const auto blank = [&](std::uint32_t at) { return text[at] == ' ' || text[at] == '\t'; };

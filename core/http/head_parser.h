@@ -62,7 +62,8 @@ class HeadParser {
   const char* plain_status_line(const char* text, const char* end);
   bool plain_lines(const char* text, const char* at, const char* end);
   Result read_by_llhttp(const char* text, std::size_t size);
-  std::uint16_t judge(llhttp_errno_t error, std::size_t at) const;
+  llhttp_errno_t run_llhttp(std::size_t size);
+  std::uint16_t judge(llhttp_errno_t error) const;
   void extend(Span& span, const char* at, std::size_t size);
 
   llhttp_t parser_;

@@ -137,6 +137,31 @@ TEST(Parsers, RequestHeadsUnderMutation) {
   EXPECT_GT(accepted, 1000);
 }
 
+// RFC 9110 5.5: blanks around a value are none of it, and tabs are blanks.
+TEST(Parsers, TabsAroundALength) {
+  const auto request = [](const std::string& value, const std::string& more = "") {
+    return "POST / HTTP/1.1\r\nHost: a\r\nContent-Length:" + value + "\r\n" + more + "\r\n";
+  };
+  const std::string plain = read_in_pieces(request(" 5", "A: b\r\n"), nullptr);
+  Random random(4);
+  for (const char* value : {" 5\t", "\t5\t", " \t5 \t \t\t ", "5\t"}) {
+    for (int i = 0; i < 20; ++i) {
+      const std::string text = request(value, "A: b\r\n");
+      const std::string seen = read_in_pieces(text, i == 0 ? nullptr : &random);
+      ASSERT_EQ(std::to_string(text.size()) + plain.substr(plain.find(' ')), seen) << value;
+    }
+  }
+  for (const char* value : {" 5\t5", "\t", " 5\t\v", " 5\t\r", " 5\t,", " \t-5\t"}) {
+    for (int i = 0; i < 20; ++i) {
+      ASSERT_EQ("refused", read_in_pieces(request(value), i == 0 ? nullptr : &random)) << value;
+    }
+  }
+  for (const char* more :
+       {"Content-Length: 5\r\n", "Content-Length:\t5\t\r\n", "Transfer-Encoding: chunked\r\n"}) {
+    ASSERT_EQ("refused", read_in_pieces(request(" 5\t", more), nullptr)) << more;
+  }
+}
+
 struct Decoded {
   BodyDecoder::Result result = BodyDecoder::Result::kMore;
   std::string body;

@@ -284,9 +284,12 @@ void UpstreamConnection::on_end() {
 }
 
 void UpstreamConnection::on_broken() {
+  // A service that refuses a body answers and closes, which resets what we still write: its answer
+  // is here all the same.
+  if (state_ == State::kBusy && stream_.sent_any()) stream_.read_rest();
   if (state_ == State::kTunnel) return tunnel_->stop(true);
-  if (state_ != State::kBusy) return close();
-  fail(UpstreamFailure::kBroken, "the connection broke");
+  if (state_ == State::kBusy) return fail(UpstreamFailure::kBroken, "the connection broke");
+  close();
 }
 
 void UpstreamConnection::fail(UpstreamFailure failure, const char* detail) {

@@ -334,6 +334,55 @@ TEST_F(Upstream, EarlyAnswerIsNotFollowedByAnotherRequest) {
   EXPECT_EQ(0u, metrics.upstream_idle.value());
 }
 
+// On the loop's thread, so that it finds out by writing, before it could read.
+TEST_F(Upstream, AnswerInFrontOfAResetIsHeard) {
+  struct Case {
+    const char* answer;
+    bool whole;
+  };
+  for (const Case& item : {Case{"HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno", true},
+                           Case{"HTTP/1.1 413 No\r\nContent-Length: 3\r\n\r\nno", false},
+                           Case{"HTTP/1.1 413 No\r\n\r\nno", false}}) {
+    SCOPED_TRACE(item.answer);
+    ScriptedService own;
+    Call call(thread, *pool, own.address());
+    call.with_body(Framing::kLength, 100);
+    call.request_over = false;
+    call.start();
+    Socket peer = own.accept();
+    ASSERT_TRUE(peer.receive_until("\r\n\r\n"));
+    thread.run([&] {
+      EXPECT_TRUE(peer.send(item.answer));
+      peer.reset();
+      EXPECT_TRUE(call.call->send_body("late"));
+    });
+    ASSERT_TRUE(call.wait());
+    EXPECT_EQ(413, call.status);
+    EXPECT_EQ("no", call.body);
+    EXPECT_EQ(!item.whole, call.failure.has_value());
+    if (call.call != nullptr) thread.run([&] { std::exchange(call.call, nullptr)->finish_body(); });
+  }
+}
+
+TEST_F(Upstream, AnswerThatNobodyAskedForIsNoneOfTheNextRequest) {
+  Call first(thread, *pool, service.address());
+  first.start();
+  Socket peer = service.accept();
+  ASSERT_TRUE(peer.receive_until("\r\n\r\n"));
+  peer.send("HTTP/1.1 204 N\r\n\r\n");
+  ASSERT_TRUE(first.wait());
+  Call next(thread, *pool, service.address());
+  thread.run([&] {
+    EXPECT_TRUE(peer.send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"));
+    peer.reset();
+    next.call = pool->start(next.target, next.head, next.arena, next);
+  });
+  ASSERT_TRUE(next.wait());
+  EXPECT_EQ(0, next.status);
+  EXPECT_EQ(UpstreamFailure::kBroken, next.failure);
+  EXPECT_TRUE(next.stale);
+}
+
 TEST_F(Upstream, SlowReaderOfTheAnswer) {
   Call call(thread, *pool, service.address());
   call.pause_at_head = true;

@@ -209,6 +209,19 @@ void Stream::read_ready() {
   }
 }
 
+void Stream::read_rest() {
+  GW_CHECK(broken_ && state_ == State::kOpen);
+  char* buffer = loop_->impl().read_buffer.get();
+  reading_ = true;
+  while (reading_) {
+    const ssize_t size = ::recv(fd_, buffer, LoopImpl::kReadBytes, MSG_DONTWAIT);
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) break;  // an end means nothing here: the error was told to the write that failed
+    events_->on_data(buffer, static_cast<std::size_t>(size));
+  }
+  reading_ = false;
+}
+
 // ---- Writing
 
 std::size_t Stream::queued() const {
@@ -419,6 +432,7 @@ void Stream::end_of_turn(LoopImpl& impl) {
       stream.state_ = State::kNone;
       stream.events_->on_closed();
     }
+    if (impl.told_later.empty()) send_all(impl);  // what their owners wrote to others meanwhile
   }
 }
 

@@ -59,6 +59,9 @@ class Stream {
   void start_reading();
   void stop_reading();
   bool reading() const { return reading_; }
+  // Of a broken stream, in on_broken: what the peer sent before and nobody has read. on_data for
+  // each piece, until nothing is left, the owner stops reading, or closes.
+  void read_rest();
 
   // Copies what it must. False: more than kHighWater bytes wait, on_drained will follow.
   bool write(std::string_view data);

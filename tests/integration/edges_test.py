@@ -34,7 +34,7 @@ class Smuggling(http_test.Case):
             b"Transfer-Encoding: chunked\r\nContent-Length: 5", b"Content-Length: 5\r\nTransfer-Encoding:\tchunked",
             b"Content-Length: 5\r\nConnection: Content-Length\r\nTransfer-Encoding: chunked",
         ]
-        lengths = [b"+5", b"-5", b"0x5", b"5,5", b"5, 6", b"5;", b"5.0", b"5e0", b"\x0b5", b"5\x0b", b"0_5", b"5 5", b"",
+        lengths = [b"+5", b"-5", b"0x5", b"5,5", b"5, 6", b"5;", b"5.0", b"5e0", b"\x0b5", b"5\x0b", b"0_5", b"5 5", b"", b"5\t5", b"\t",
                    b"0000000000000000005", b"18446744073709551621", b"\xef\xbc\x95", b'"5"', b"5\r\nContent-Length: 5",
                    b"5\r\nContent-Length : 36", b"5\r\n Content-Length: 36"]
         for fields in codings + [b"Content-Length: " + length for length in lengths]:
@@ -47,7 +47,8 @@ class Smuggling(http_test.Case):
     def test_end_of_a_body(self):
         """What is in the body stays there, and what is behind it is a request of its own."""
         table = [
-            (b"Content-Length: 05", b"hello"), (b"Content-Length:\t5 ", b"hello"), (b"Transfer-Encoding:\tchunked\t", CHUNKS),
+            (b"Content-Length: 05", b"hello"), (b"Content-Length:\t5 ", b"hello"), (b"Content-Length: \t5 \t", b"hello"),
+            (b"Transfer-Encoding:\tchunked\t", CHUNKS),
             (b"TrAnSfEr-EnCoDiNg: cHuNkEd", CHUNKS), (b"Content-Length: 5\r\ncontent_length: 41", b"hello"),
             (b"Transfer_Encoding: chunked\r\nContent-Length: 5", b"hello"),
             (b"Connection: Content-Length\r\nContent-Length: 5", b"hello"),

@@ -6,7 +6,9 @@ import json
 import pathlib
 import re
 import select
+import socket
 import sys
+import threading
 import time
 import unittest
 
@@ -255,6 +257,7 @@ class Answers(Case):
             (b"200 OK\r\nContent-Length: 2\r\n\r\nok" + b"HTTP/1.1 " + OK, 200, b"ok", ("2", None), False),
             (b"200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok", 200, b"ok", ("2", None), False),
             (b"200 \r\nContent-Length: 2\r\n\r\nok", 200, b"ok", ("2", None), True),
+            (b"200 OK\r\nContent-Length:\t2\t\r\n\r\nok", 200, b"ok", ("2", None), True),
             (b"102 Processing\r\nContent-Length: 5\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", 102, None, (None, None), True),
         ]
         for answer, status, body, framing, reused in table:
@@ -339,6 +342,37 @@ class Answers(Case):
         self.assertEqual((head.status, body, head.get("Connection")), (413, b"no", "close"))
         service.rest()
         self.assertIsNotNone(service.ended)  # never used again
+
+    def test_early_answer_and_a_reset(self):
+        """A service that closes with a body unread resets the connection; its answer is whole all the same."""
+        refusal = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
+        size = 3 << 20
+        for number in range(20):
+            client = self.client(b"POST /x HTTP/1.1\r\nHost: shop\r\nContent-Length: %d\r\n\r\n" % size)
+            upload = threading.Thread(target=self.upload, args=(client, size))
+            upload.start()
+            service = self.service()
+            service.head()
+            service.skip(1000 * number)
+            service.send(refusal).close()
+            head, body = client.answer()
+            self.assertEqual((head.status, body), (413, b"no"))
+            client.socket.shutdown(socket.SHUT_RDWR)
+            upload.join()
+
+    def upload(self, client, size):
+        with contextlib.suppress(ConnectionError):
+            client.send(b"x" * size)
+
+    def test_reset_is_no_end(self):
+        """Of an answer that lasts until the service closes."""
+        for version in (b"1.0", b"1.1"):
+            client, service = self.relay(b"HTTP/1.1 200 OK\r\n\r\nbegun", GET.replace(b"1.1", version))
+            client.until(b"begun")
+            service.send(b"x").reset()
+            self.assertNotIn(b"0\r\n\r\n", client.rest())
+            if version == b"1.0":
+                self.assertEqual(client.ended, "reset")
 
     def test_pipelined_and_half_closed(self):
         client = self.client(b"".join(GET.replace(b"/x", b"/%d" % i) for i in range(3))).end_output()
