@@ -11,18 +11,16 @@ using testing::Socket;
 using testing::TestServer;
 
 // A stream and what its owner heard.
-struct Owner {
-  static void on_closed(void* user, int reason) { static_cast<Owner*>(user)->closed = reason; }
-  static void on_writable(void* user) { ++static_cast<Owner*>(user)->writable; }
-  static void on_drain(void* user) {
-    auto& owner = *static_cast<Owner*>(user);
-    owner.drained = true;
-    if (owner.end_at_drain) {
-      owner.stream->write("bye");
-      owner.stream->end();
+struct Owner final : DetachedStream {
+  void on_lost(int reason) override { closed = reason; }
+  void on_writable() override { ++writable; }
+  void on_drain() override {
+    drained = true;
+    if (end_at_drain) {
+      send("bye");
+      end_answer();
     }
   }
-  static constexpr DetachedStream::Events kEvents = {on_closed, on_writable, on_drain};
 
   void begin(Transaction& transaction) {
     ResponseHead head(transaction.arena());
@@ -30,12 +28,10 @@ struct Owner {
     head.framing = Framing::kChunked;
     EXPECT_TRUE(head.fields.add("Content-Type", "text/event-stream"));
     transaction.send_head(head);
-    stream = transaction.detach();
-    stream->set_owner(&kEvents, this);
-    EXPECT_EQ(DetachedStream::Written::kOk, stream->write("first"));
+    transaction.detach(*this);
+    EXPECT_EQ(Written::kOk, send("first"));
   }
 
-  std::unique_ptr<DetachedStream> stream;
   std::optional<int> closed;
   int writable = 0;
   bool drained = false;
@@ -58,12 +54,12 @@ TEST(DetachedStream, SendsAndGivesTheConnectionBack) {
   client.send(kRequest);
   ASSERT_TRUE(client.receive_until("\r\n\r\n5\r\nfirst\r\n"));
   EXPECT_EQ(1u, server.metrics.streams_open.value());
-  server.thread.run([&] { owner.stream->write("more"); });
+  server.thread.run([&] { owner.send("more"); });
   ASSERT_TRUE(client.receive_until("4\r\nmore\r\n"));
   server.thread.run([&] {
-    owner.stream->end();
-    EXPECT_EQ(DetachedStream::Written::kGone, owner.stream->write("x"));
-    owner.stream.reset();
+    owner.end_answer();
+    EXPECT_EQ(DetachedStream::Written::kGone, owner.send("x"));
+    owner.drop();
   });
   ASSERT_TRUE(client.receive_until("0\r\n\r\n"));
   client.received.clear();
@@ -78,7 +74,7 @@ TEST(DetachedStream, EndsWithinTheCallThatBeganIt) {
   TestServer server([&](Transaction& transaction) {
     if (transaction.request().path != "/stream") return answer(transaction, 200, "plain");
     owner.begin(transaction);
-    owner.stream->end();
+    owner.end_answer();
   });
   Socket client = server.connect();
   client.send(std::string(kRequest) + "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -92,7 +88,7 @@ TEST(DetachedStream, Http10GetsItRaw) {
   Socket client = server.connect();
   client.send("GET /stream HTTP/1.0\r\n\r\n");
   ASSERT_TRUE(client.receive_until("\r\n\r\nfirst"));
-  server.thread.run([&] { owner.stream->end(); });
+  server.thread.run([&] { owner.end_answer(); });
   EXPECT_TRUE(client.receive_all().ends_with("\r\n\r\nfirst"));
 }
 
@@ -107,9 +103,9 @@ TEST(DetachedStream, TellsWhenTheClientIsGone) {
     ASSERT_TRUE(server.thread.wait_until([&] { return owner.closed.has_value(); }));
     EXPECT_EQ(1, *owner.closed);
     server.thread.run([&] {
-      EXPECT_EQ(DetachedStream::Written::kGone, owner.stream->write("x"));
-      owner.stream->end();
-      owner.stream.reset();
+      EXPECT_EQ(DetachedStream::Written::kGone, owner.send("x"));
+      owner.end_answer();
+      owner.drop();
     });
   }
 }
@@ -120,7 +116,7 @@ TEST(DetachedStream, DroppingTheHandleClosesTheConnection) {
   Socket client = server.connect();
   client.send(kRequest);
   ASSERT_TRUE(client.receive_until("first"));
-  server.thread.run([&] { owner.stream.reset(); });
+  server.thread.run([&] { owner.drop(); });
   EXPECT_EQ(std::string::npos, client.receive_all().find("0\r\n\r\n"));
 }
 
@@ -137,10 +133,10 @@ TEST(DetachedStream, BoundsWhatIsUnsentAndCutsTheSlowOff) {
   server.thread.run([&] {
     const std::string event(1000, 'e');
     int written = 0;
-    while (owner.stream->write(event) == DetachedStream::Written::kOk) {
+    while (owner.send(event) == DetachedStream::Written::kOk) {
       ASSERT_LT(++written, 100000);
     }
-    EXPECT_EQ(DetachedStream::Written::kFull, owner.stream->write(event));
+    EXPECT_EQ(DetachedStream::Written::kFull, owner.send(event));
   });
   // Reading lets the owner write on.
   while (client.receive_some()) {
@@ -150,7 +146,7 @@ TEST(DetachedStream, BoundsWhatIsUnsentAndCutsTheSlowOff) {
   }
   server.thread.run([&] {
     const std::string event(1000, 'e');
-    while (owner.stream->write(event) == DetachedStream::Written::kOk) {
+    while (owner.send(event) == DetachedStream::Written::kOk) {
     }
   });
   ASSERT_TRUE(server.thread.wait_until([&] { return owner.closed.has_value(); }));

@@ -23,19 +23,16 @@ class HeldInput {
   void clear() { bytes_.reset(); }
 
   // `step(input)` takes from the front of `input` and says whether to call it again. Gets what was
-  // held, or else `input`; what it leaves is held. `pumping` is true
-  // meanwhile.
+  // held, or else `input`; what it leaves is held.
   template <class Step>
-  void pump(std::string_view input, bool& pumping, Step&& step) {
+  void pump(std::string_view input, Step&& step) {
     const std::unique_ptr<std::string> held = std::move(bytes_);
     if (held != nullptr) {
       GW_CHECK(input.empty());
       input = *held;
     }
-    pumping = true;
     while (step(input)) {
     }
-    pumping = false;
     if (!input.empty()) bytes_ = std::make_unique<std::string>(input);
   }
 

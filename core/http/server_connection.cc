@@ -20,7 +20,7 @@ constexpr std::size_t kMostHeldBytes = 16 * 1024;      // read but not used yet,
 
 }  // namespace
 
-static_assert(sizeof(ServerConnection) <= 400, "an idle connection must stay small");
+static_assert(sizeof(ServerConnection) <= 376, "an idle connection must stay small");
 
 ServerConnection::ServerConnection(ServerConnections& owner, int fd, const net::Address& peer,
                                    std::uint16_t port, std::shared_ptr<const ListenerInfo> listener,
@@ -100,9 +100,9 @@ void ServerConnection::on_drained() {
   if (mode_ == Mode::kServing && !transaction_->finished_ && transaction_->want_writable_) {
     transaction_->want_writable_ = false;
     if (transaction_->sink_ != nullptr) transaction_->sink_->on_writable();
-  } else if (mode_ == Mode::kDetached && full_ && handle_->events_ != nullptr) {
+  } else if (mode_ == Mode::kDetached && full_) {
     full_ = false;
-    handle_->events_->on_writable(handle_->user_);
+    detached_->on_writable();
   } else if (mode_ == Mode::kIdle) {
     schedule();
   }
@@ -127,7 +127,9 @@ void ServerConnection::on_closed() {
 // ---- What comes in
 
 void ServerConnection::pump(std::string_view input) {
-  rest_.pump(input, pumping_, [this](std::string_view& left) { return step(left); });
+  pumping_ = true;
+  rest_.pump(input, [this](std::string_view& left) { return step(left); });
+  pumping_ = false;
   if (mode_ == Mode::kClosing) return rest_.clear();
   if (peer_ended_) {
     input_over();

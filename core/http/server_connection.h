@@ -36,7 +36,6 @@
 namespace gw::http {
 
 class ServerConnection;
-class StreamHandle;
 
 // GW_STREAM_... of gateway/abi/stream.h.
 inline constexpr int kStreamClientGone = 1;
@@ -65,7 +64,7 @@ class ServerTransaction final : public Transaction {
   bool send_body(std::string_view data) override;
   void finish() override;
   void abort() override;
-  std::unique_ptr<DetachedStream> detach() override;
+  void detach(DetachedStream& stream) override;
   void tunnel(TunnelEnd& service) override;
   bool head_sent() const override { return head_sent_; }
 
@@ -108,7 +107,7 @@ class ServerTransaction final : public Transaction {
   std::uint8_t skipped_ = 0;  // bytes of empty lines before the request
 };
 
-class ServerConnection final : public net::StreamEvents, public TunnelEnd {
+class ServerConnection final : public net::StreamEvents, public TunnelEnd, public StreamSocket {
  public:
   enum class Mode : std::uint8_t {
     kIdle,
@@ -146,7 +145,6 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd {
  private:
   friend class ServerConnections;
   friend class ServerTransaction;
-  friend class StreamHandle;
 
   const ServerSettings& settings() const { return *owner_->settings_; }
   HttpMetrics& metrics() const { return owner_->environment_.metrics; }
@@ -175,16 +173,18 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd {
   void timer_fired();
   void check_progress();
 
-  // A stream's part (StreamHandle).
-  DetachedStream::Written stream_write(std::string_view data);
-  void stream_end();
+  Written stream_write(std::string_view data) override;
+  void stream_end() override;
+  void stream_dropped() override;
   void stream_lost(int reason);
 
   net::Stream stream_;
   ServerConnections* owner_;
   ServerTransaction* transaction_ = nullptr;
-  StreamHandle* handle_ = nullptr;
-  Tunnel* tunnel_ = nullptr;
+  union {                                 // by mode_
+    DetachedStream* detached_ = nullptr;  // kDetached
+    Tunnel* tunnel_;                      // kTunnel
+  };
   HeldInput rest_;  // bounded
   std::shared_ptr<const ListenerInfo> listener_;
   ServerConnection* next_ = nullptr;
@@ -194,37 +194,14 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd {
   std::uint32_t dropped_bytes_ = 0;
   std::uint16_t client_port_ = 0;
   Mode mode_ = Mode::kIdle;
-  bool deferred_ = false;
-  bool pumping_ = false;
-  bool peer_ended_ = false;
-  bool keep_alive_ = false;  // of the stream's connection
-  bool chunked_ = false;     // of the stream
-  bool bodyless_ = false;    // of the stream: the answer to HEAD
-  bool counted_per_peer_ = false;
-  bool full_ = false;  // the stream's owner waits for on_writable
-};
-
-// What the owner of a stream holds. Outlives the connection without harm.
-class StreamHandle final : public DetachedStream {
- public:
-  explicit StreamHandle(ServerConnection& connection) : connection_(&connection) {}
-  ~StreamHandle() override;
-  void set_owner(const Events* events, void* user) override {
-    events_ = events;
-    user_ = user;
-  }
-  Written write(std::string_view data) override {
-    return connection_ == nullptr ? Written::kGone : connection_->stream_write(data);
-  }
-  void end() override {
-    if (connection_ != nullptr) connection_->stream_end();
-  }
-
- private:
-  friend class ServerConnection;
-  ServerConnection* connection_;
-  const Events* events_ = nullptr;
-  void* user_ = nullptr;
+  bool deferred_ : 1 = false;
+  bool pumping_ : 1 = false;
+  bool peer_ended_ : 1 = false;
+  bool keep_alive_ : 1 = false;  // of the stream's connection
+  bool chunked_ : 1 = false;     // of the stream
+  bool bodyless_ : 1 = false;    // of the stream: the answer to HEAD
+  bool counted_per_peer_ : 1 = false;
+  bool full_ : 1 = false;  // the stream's owner waits for on_writable
 };
 
 }  // namespace gw::http

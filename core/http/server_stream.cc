@@ -8,8 +8,7 @@
 
 namespace gw::http {
 
-DetachedStream::Written ServerConnection::stream_write(std::string_view data) {
-  using Written = DetachedStream::Written;
+StreamSocket::Written ServerConnection::stream_write(std::string_view data) {
   if (mode_ != Mode::kDetached || stream_.broken()) return Written::kGone;
   if (data.empty() || bodyless_) return Written::kOk;
   char size_line[20];
@@ -34,7 +33,6 @@ DetachedStream::Written ServerConnection::stream_write(std::string_view data) {
 }
 
 void ServerConnection::stream_end() {
-  std::exchange(handle_, nullptr)->connection_ = nullptr;
   metrics().streams_open.subtract();
   if (chunked_ && !bodyless_) stream_.write("0\r\n\r\n");
   stream_.flush();
@@ -50,23 +48,19 @@ void ServerConnection::stream_end() {
   if (transaction_ != nullptr || !rest_.empty()) schedule();
 }
 
-void ServerConnection::stream_lost(int reason) {
-  StreamHandle* handle = std::exchange(handle_, nullptr);
-  handle->connection_ = nullptr;
+void ServerConnection::stream_dropped() {
   metrics().streams_open.subtract();
-  close(reason == kStreamTooSlow);
-  if (handle->events_ != nullptr) handle->events_->on_closed(handle->user_, reason);
+  close();
 }
 
-StreamHandle::~StreamHandle() {
-  if (connection_ == nullptr) return;
-  connection_->handle_ = nullptr;
-  connection_->metrics().streams_open.subtract();
-  connection_->close();
+void ServerConnection::stream_lost(int reason) {
+  DetachedStream* stream = detached_;
+  metrics().streams_open.subtract();
+  close(reason == kStreamTooSlow);
+  stream->lost(reason);
 }
 
 void ServerConnection::tunnel_over(bool reset) {
-  tunnel_ = nullptr;
   close(reset);
 }
 
@@ -74,10 +68,7 @@ void ServerConnection::tunnel_over(bool reset) {
 
 void ServerConnection::drain() {
   if (mode_ == Mode::kIdle) return close();
-  if (mode_ == Mode::kDetached && handle_->events_ != nullptr &&
-      handle_->events_->on_drain != nullptr) {
-    handle_->events_->on_drain(handle_->user_);
-  }
+  if (mode_ == Mode::kDetached) detached_->on_drain();
 }
 
 void ServerConnection::abort(int stream_reason) {

@@ -203,11 +203,10 @@ void ServerTransaction::abort() {
   connection_.schedule();
 }
 
-std::unique_ptr<DetachedStream> ServerTransaction::detach() {
+void ServerTransaction::detach(DetachedStream& stream) {
   GW_CHECK(head_sent_ && !finished_);
   ServerConnection& connection = connection_;
-  auto handle = std::make_unique<StreamHandle>(connection);
-  connection.handle_ = handle.get();
+  connection.detached_ = &stream;
   connection.keep_alive_ = keep_alive_ && body_.ended();
   connection.chunked_ = framing_ == OutFraming::kChunked;
   connection.bodyless_ = framing_ == OutFraming::kNone;
@@ -221,8 +220,8 @@ std::unique_ptr<DetachedStream> ServerTransaction::detach() {
   }
   finished_ = true;
   sink_ = nullptr;
+  stream.attached_to(connection);
   connection.schedule();
-  return handle;
 }
 
 void ServerTransaction::tunnel(TunnelEnd& service) {

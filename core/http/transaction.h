@@ -6,9 +6,9 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/arena.h"
 #include "http/message.h"
@@ -47,23 +47,56 @@ class TransactionSink {
   virtual void on_aborted() = 0;
 };
 
+// The connection under a DetachedStream; alive until one of the last two, or until it said lost().
+class StreamSocket {
+ public:
+  enum class Written { kOk, kFull, kGone };
+  virtual Written stream_write(std::string_view data) = 0;
+  virtual void stream_end() = 0;
+  virtual void stream_dropped() = 0;
+
+ protected:
+  ~StreamSocket() = default;
+};
+
 // An answer that outlives its exchange: socket and nothing else (parser, buffers and arena are
-// given back).
+// given back). A base of its owner, so that it is no memory of its own; destroying it drops it.
 class DetachedStream {
  public:
-  struct Events {                               // one constant table for all streams of an owner
-    void (*on_closed)(void* user, int reason);  // GW_STREAM_...; the stream is dead
-    void (*on_writable)(void* user);
-    void (*on_drain)(void* user);
-  };
-  virtual ~DetachedStream() = default;
-  virtual void set_owner(const Events* events, void* user) = 0;
-  enum class Written { kOk, kFull, kGone };
+  using Written = StreamSocket::Written;
+  DetachedStream() = default;
+  DetachedStream(const DetachedStream&) = delete;
+  DetachedStream& operator=(const DetachedStream&) = delete;
+
   // Payload as it shall go out in one HTTP chunk (or raw to an HTTP/1.0 client). All or nothing.
-  virtual Written write(std::string_view data) = 0;
-  // Sends what is left, ends the body and gives the connection back or closes it; the handle is
-  // dead.
-  virtual void end() = 0;
+  Written send(std::string_view data) {
+    return socket_ == nullptr ? Written::kGone : socket_->stream_write(data);
+  }
+  // Sends what is left, ends the body and gives the connection back or closes it.
+  void end_answer() {
+    if (socket_ != nullptr) std::exchange(socket_, nullptr)->stream_end();
+  }
+  // Closes the connection in the midst of the answer.
+  void drop() {
+    if (socket_ != nullptr) std::exchange(socket_, nullptr)->stream_dropped();
+  }
+  bool attached() const { return socket_ != nullptr; }
+
+  // From the connection. What follows lost() is the owner's affair.
+  void attached_to(StreamSocket& socket) { socket_ = &socket; }
+  void lost(int reason) {
+    socket_ = nullptr;
+    on_lost(reason);
+  }
+  virtual void on_writable() = 0;  // after send() said kFull
+  virtual void on_drain() = 0;
+
+ protected:
+  ~DetachedStream() { drop(); }
+  virtual void on_lost(int reason) = 0;  // GW_STREAM_...; may destroy this object
+
+ private:
+  StreamSocket* socket_ = nullptr;
 };
 
 // One request and the means to answer it. Owned by its connection; dead after finish(), abort(),
@@ -104,7 +137,7 @@ class Transaction {
   // The answer cannot be finished as announced: closes the connection so that the client notices.
   virtual void abort() = 0;
   // After send_head with Framing::kChunked: turns the rest into a stream.
-  virtual std::unique_ptr<DetachedStream> detach() = 0;
+  virtual void detach(DetachedStream& stream) = 0;
   // After send_head with 101: the connection leaves HTTP, and what is said on it goes to the
   // service's connection (UpstreamCall::upgrade) and back.
   virtual void tunnel(TunnelEnd& service) = 0;

@@ -138,7 +138,9 @@ void UpstreamConnection::on_data(char* data, std::size_t size) {
 }
 
 void UpstreamConnection::pump(std::string_view input) {
-  rest_.pump(input, pumping_, [this](std::string_view& left) { return step(left); });
+  pumping_ = true;
+  rest_.pump(input, [this](std::string_view& left) { return step(left); });
+  pumping_ = false;
   if (state_ == State::kClosing) return rest_.clear();
   if (state_ == State::kTunnel) return;
   if (!rest_.empty()) {

@@ -229,7 +229,9 @@ std::size_t Stream::queued() const {
 }
 
 bool Stream::took_some() {
-  return std::exchange(took_some_, false);
+  const bool took = took_some_;
+  took_some_ = false;
+  return took;
 }
 
 bool Stream::write(std::string_view data) {

@@ -119,19 +119,21 @@ class Stream {
   StreamEvents* events_ = nullptr;
   Queue* queue_ = nullptr;
   int fd_ = -1;
-  int connect_error_ = 0;
-  std::uint32_t gathered_ = 0;        // bytes in the loop's write buffer
-  std::uint32_t gathered_index_ = 0;  // of their entry there
-  std::uint8_t watched_ = 0;          // events that libuv watches for
+  std::uint32_t gathered_ = 0;  // bytes in the loop's write buffer
+  union {
+    std::uint32_t gathered_index_ = 0;  // of their entry there, while there are some
+    std::int32_t connect_error_;        // kConnecting: why there is no socket
+  };
+  std::uint8_t watched_ = 0;  // events that libuv watches for
   State state_ = State::kNone;
-  bool reading_ = false;
-  bool broken_ = false;
-  bool in_told_list_ = false;
-  bool above_high_water_ = false;
-  bool end_output_ = false;
-  bool fin_sent_ = false;
-  bool took_some_ = false;
-  bool sent_any_ = false;
+  bool reading_ : 1 = false;
+  bool broken_ : 1 = false;
+  bool in_told_list_ : 1 = false;
+  bool above_high_water_ : 1 = false;
+  bool end_output_ : 1 = false;
+  bool fin_sent_ : 1 = false;
+  bool took_some_ : 1 = false;
+  bool sent_any_ : 1 = false;
 };
 
 }  // namespace gw::net

@@ -56,7 +56,8 @@ gw_status Exchange::make_head(std::uint32_t status, const gw_header* headers, st
   head->status = static_cast<std::uint16_t>(status);
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::string_view name = view(headers[i].name), value = view(headers[i].value);
-    if (!http::is_field_name(name) || http::is_framing_name(name) || !http::is_received_value(value))
+    if (!http::is_field_name(name) || http::is_framing_name(name) ||
+        !http::is_received_value(value))
       return GW_INVALID;
     const std::string_view name_copy = arena().copy(name), value_copy = arena().copy(value);
     if (name_copy.data() == nullptr || (!value.empty() && value_copy.data() == nullptr) ||
@@ -261,7 +262,7 @@ void Exchange::send_stream() {
   }
   complete(false, true);
   gw_stream* stream = std::exchange(stream_, nullptr);
-  stream->attach(release()->detach());
+  stream->attach(*release());
 }
 
 // As for a stream: everybody hears, and only the two sockets are left.

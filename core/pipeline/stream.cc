@@ -15,9 +15,6 @@ namespace {
 constexpr std::size_t kFramingBytes = 32;  // a chunk's size line and end
 }
 
-const DetachedStream::Events gw_stream::kEvents = {&gw_stream::on_closed, &gw_stream::on_writable,
-                                                   &gw_stream::on_drain};
-
 gw_stream::gw_stream(gw::pipeline::Dispatcher& dispatcher, gw::pipeline::PartUse& use,
                      const gw_stream_events* events, void* owner)
     : dispatcher_(dispatcher), use_(&use), events_(events), owner_(owner) {
@@ -35,7 +32,7 @@ void gw_stream::retire() {
   if (next_ != nullptr) next_->previous_ = previous_;
   dispatcher_.metrics_.streams_open.subtract();
   leave_part();
-  socket_.reset();
+  drop();
   pending_.reset();
   over_ = true;
   dispatcher_.bury(this);
@@ -93,10 +90,8 @@ bool gw_stream::move(const gw::pipeline::StreamMove& move, std::string& blob) {
   return adopted;
 }
 
-void gw_stream::attach(std::unique_ptr<DetachedStream> socket) {
-  socket_ = std::move(socket);
-  if (socket_ == nullptr) return close(GW_STREAM_CLIENT_GONE);
-  socket_->set_owner(&kEvents, this);
+void gw_stream::attach(gw::http::Transaction& transaction) {
+  transaction.detach(*this);
   dispatcher_.stream_ready(*use_);
   flow();
 }
@@ -105,7 +100,7 @@ void gw_stream::attach(std::unique_ptr<DetachedStream> socket) {
 void gw_stream::flow() {
   if (!flush_pending()) return;
   if (ended_) {
-    socket_->end();
+    end_answer();
     retire();
     return;
   }
@@ -117,7 +112,7 @@ void gw_stream::flow() {
 // False: not all was taken, or the peer is gone and on_closed follows.
 bool gw_stream::flush_pending() {
   if (pending_ == nullptr) return true;
-  switch (socket_->write(*pending_)) {
+  switch (send(*pending_)) {
     case DetachedStream::Written::kOk:
       pending_.reset();
       return true;
@@ -144,7 +139,7 @@ gw_status gw_stream::write(std::string_view data) {
   if (over("write")) return GW_GONE;
   if (ended_) return GW_WRONG_STATE;
   if (data.empty()) return GW_OK;
-  if (socket_ == nullptr) {
+  if (!attached()) {
     if (pending_ == nullptr) pending_ = std::make_unique<std::string>();
     // With its framing it must fit into what the socket's side may hold.
     const std::size_t most = dispatcher_.options_.stream_unsent_bytes;
@@ -160,7 +155,7 @@ gw_status gw_stream::write(std::string_view data) {
     refused_ = true;
     return GW_LIMIT;
   }
-  switch (socket_->write(data)) {
+  switch (send(data)) {
     case DetachedStream::Written::kOk:
       return GW_OK;
     case DetachedStream::Written::kFull:
@@ -174,11 +169,11 @@ gw_status gw_stream::write(std::string_view data) {
 
 void gw_stream::end() {
   if (over("end") || ended_) return;
-  if (socket_ == nullptr || pending_ != nullptr) {
+  if (!attached() || pending_ != nullptr) {
     ended_ = true;  // goes when what was written has gone
     return;
   }
-  socket_->end();
+  end_answer();
   retire();
 }
 
@@ -189,20 +184,8 @@ void gw_stream::drain() {
 }
 
 void gw_stream::stop() {
-  if (socket_ != nullptr) socket_->end();
+  if (attached()) end_answer();
   close(GW_STREAM_SERVER_STOP);
-}
-
-void gw_stream::on_closed(void* user, int reason) {
-  static_cast<gw_stream*>(user)->close(reason);
-}
-
-void gw_stream::on_writable(void* user) {
-  static_cast<gw_stream*>(user)->flow();
-}
-
-void gw_stream::on_drain(void* user) {
-  static_cast<gw_stream*>(user)->drain();
 }
 
 namespace gw::pipeline {

@@ -21,12 +21,12 @@ class Dispatcher;
 
 // The ABI's handle. Made by `begin_stream`; when it is over it gives itself to the dispatcher. Its
 // worker's thread.
-struct gw_stream {
+struct gw_stream final : private gw::http::DetachedStream {
   gw_stream(gw::pipeline::Dispatcher& dispatcher, gw::pipeline::PartUse& use,
             const gw_stream_events* events, void* owner);
 
   // The head has left: what was written follows.
-  void attach(std::unique_ptr<gw::http::DetachedStream> socket);
+  void attach(gw::http::Transaction& transaction);
   // Over by no doing of its owner, who hears why unless it has ended the stream itself.
   void close(int reason);
 
@@ -42,16 +42,15 @@ struct gw_stream {
 
   // Hand-over (stream_moves.h): is there a socket to hand over, and was that part not asked yet?
   bool may_move_to(const gw::pipeline::PartUse* to) const {
-    return socket_ != nullptr && !ended_ && refused_by_ != to;
+    return attached() && !ended_ && refused_by_ != to;
   }
   // False: it stays where it is. `blob` is empty, for this call's use.
   bool move(const gw::pipeline::StreamMove& move, std::string& blob);
 
  private:
-  static void on_closed(void* user, int reason);
-  static void on_writable(void* user);
-  static void on_drain(void* user);
-  static const gw::http::DetachedStream::Events kEvents;
+  void on_lost(int reason) override { close(reason); }
+  void on_writable() override { flow(); }
+  void on_drain() override { drain(); }
 
   friend class gw::pipeline::Dispatcher;  // deletes
   ~gw_stream() = default;
@@ -65,9 +64,8 @@ struct gw_stream {
   gw::pipeline::PartUse* use_;
   const gw_stream_events* events_;
   void* owner_;
-  std::unique_ptr<gw::http::DetachedStream> socket_;  // null until attached
-  std::unique_ptr<std::string> pending_;              // written, but not yet taken by the socket
-  gw_stream* next_ = nullptr;                         // in the dispatcher's list
+  std::unique_ptr<std::string> pending_;  // written, but not yet taken by the socket
+  gw_stream* next_ = nullptr;             // in the dispatcher's list
   gw_stream* previous_ = nullptr;
   const gw::pipeline::PartUse* refused_by_ = nullptr;  // only to be compared
   bool over_ = false;

@@ -97,13 +97,13 @@ TEST(Stream, LimitThenWritable) {
   client.stream->full = true;
   EXPECT_EQ(world.write("x"), GW_LIMIT);
   client.stream->full = false;
-  client.stream->events->on_writable(client.stream->user);
+  client.stream->stream->on_writable();
   EXPECT_EQ(world.take_events(), "writable");
-  client.stream->events->on_writable(client.stream->user);  // nobody waits
+  client.stream->stream->on_writable();  // nobody waits
   EXPECT_EQ(world.take_events(), "");
   client.stream->gone = true;
   EXPECT_EQ(world.write("x"), GW_GONE);
-  client.stream->events->on_closed(client.stream->user, GW_STREAM_CLIENT_GONE);
+  client.stream->stream->lost(GW_STREAM_CLIENT_GONE);
   EXPECT_EQ(world.take_events(), "closed:1");
   EXPECT_EQ(world.dispatcher.open_streams(), 0u);
 }
@@ -136,7 +136,7 @@ TEST(Stream, WaitsWithTheFirstWritesForRoom) {
   stream_api()->end(world.stream);
   EXPECT_FALSE(client.stream->ended);
   client.stream->full = false;
-  client.stream->events->on_writable(client.stream->user);
+  client.stream->stream->on_writable();
   EXPECT_EQ(client.stream->written, "first");
   EXPECT_TRUE(client.stream->ended);
 }

@@ -114,36 +114,25 @@ class FakeScheduler final : public Scheduler {
 };
 
 // What became of a detached stream; outlives it.
-struct StreamRecord {
+struct StreamRecord final : http::StreamSocket {
+  Written stream_write(std::string_view data) override {
+    EXPECT_FALSE(ended);
+    if (gone) return Written::kGone;
+    if (full) return Written::kFull;
+    written += data;
+    return Written::kOk;
+  }
+  void stream_end() override {
+    EXPECT_FALSE(ended);
+    ended = true;
+  }
+  void stream_dropped() override {}
+
   std::string written;
   bool ended = false;
   bool full = false;  // the test's wish
   bool gone = false;  // the test's wish
-  const http::DetachedStream::Events* events = nullptr;
-  void* user = nullptr;
-};
-
-class FakeDetached final : public http::DetachedStream {
- public:
-  explicit FakeDetached(std::shared_ptr<StreamRecord> record) : record_(std::move(record)) {}
-  void set_owner(const Events* events, void* user) override {
-    record_->events = events;
-    record_->user = user;
-  }
-  Written write(std::string_view data) override {
-    EXPECT_FALSE(record_->ended);
-    if (record_->gone) return Written::kGone;
-    if (record_->full) return Written::kFull;
-    record_->written += data;
-    return Written::kOk;
-  }
-  void end() override {
-    EXPECT_FALSE(record_->ended);
-    record_->ended = true;
-  }
-
- private:
-  std::shared_ptr<StreamRecord> record_;
+  http::DetachedStream* stream = nullptr;
 };
 
 struct RequestSpec {
@@ -203,9 +192,10 @@ class FakeTransaction final : public http::Transaction {
   }
   void finish() override { die(), finished = true; }
   void abort() override { die(), aborted = true; }
-  std::unique_ptr<http::DetachedStream> detach() override {
+  void detach(http::DetachedStream& owner) override {
     die(), detached = true;
-    return std::make_unique<FakeDetached>(stream);
+    stream->stream = &owner;
+    owner.attached_to(*stream);
   }
   void tunnel(http::TunnelEnd&) override { die(), tunnelled = true; }
   bool head_sent() const override { return status != 0; }
