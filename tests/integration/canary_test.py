@@ -159,6 +159,7 @@ class Stalls(Case):
         self.ask(8)
         self.gateway.wait_log("canary given up: instance swap held a worker's loop; generation 1 goes on")
         self.assertEqual(set(self.ask(20)), {(200, "old")})
+        harness.wait_for("the counter", lambda: self.metric("gateway_canaries_failed_total") == 1)
 
 
 if __name__ == "__main__":
