@@ -72,8 +72,8 @@ void Generations::look_at_canary(bool at_end) {
   const Sum canary(next_->trial->canary), active(next_->trial->active);
   const double bound = active.percent() + next_->blueprint.canary.max_errors_percent;
   if (canary.ended >= (at_end ? 1 : kEnough) && canary.percent() > bound)
-    return give_canary_up(canary.text() + " of its exchanges failed, " + active.text() +
-                          " of the active generation's");
+    return give_canary_up(CanaryEnd::kErrors, canary.text() + " of its exchanges failed, " +
+                                                  active.text() + " of the active generation's");
   if (at_end) end_canary("");
 }
 
@@ -81,13 +81,14 @@ void Generations::held(const gw_context* context, const pipeline::PartUse* use) 
   if (!trying()) return;
   for (const auto& instance : next_->fresh)
     if (instance->runs(context, use))
-      return give_canary_up("instance " + instance->name() + " held a worker's loop");
+      return give_canary_up(CanaryEnd::kLoopHeld,
+                            "instance " + instance->name() + " held a worker's loop");
 }
 
-void Generations::give_canary_up(const std::string& reason) {
+void Generations::give_canary_up(CanaryEnd why, const std::string& reason) {
   if (!trying() || !next_->failure.empty()) return;
   next_->failure = "canary given up: " + reason;
-  ++canaries_failed_;
+  ++canaries_failed_[static_cast<std::size_t>(why)];
   if (next_->trial->serves) end_canary(next_->failure);
 }
 

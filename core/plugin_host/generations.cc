@@ -276,7 +276,7 @@ void Generations::end(std::shared_ptr<Instance> instance) {
 void Generations::shut_down(std::function<void()> done) {
   GW_CHECK(!shut_down_);
   shut_down_ = std::move(done);
-  give_canary_up("the gateway ends");
+  give_canary_up(CanaryEnd::kShutdown, "the gateway ends");
   if (next_ != nullptr) return;  // finish() comes back here
   if (current_ == nullptr) return check_over();
   on_workers(

@@ -20,6 +20,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,10 @@
 #include "plugin_host/blueprint.h"
 
 namespace gw::plugin_host {
+
+// Why a canary was given up, and what the metric's label calls it.
+enum class CanaryEnd : std::uint8_t { kErrors, kLoopHeld, kReload, kShutdown };
+inline constexpr const char* kCanaryEnds[] = {"errors", "loop_held", "reload", "shutdown"};
 
 // [main]. The host's loops must be running, and everything must be shut down before it is
 // destroyed.
@@ -46,7 +51,7 @@ class Generations {
   void shut_down(std::function<void()> done);
 
   // Ends a canary that is under way, for that reason.
-  void give_canary_up(const std::string& reason);
+  void give_canary_up(CanaryEnd why, const std::string& reason);
   // A callback of that instance, or a filter's of that part (either may be null), held a worker.
   void held(const gw_context* context, const pipeline::PartUse* use);
 
@@ -55,9 +60,11 @@ class Generations {
 
   // Instances of the active generation.
   std::vector<std::shared_ptr<Instance>> running() const;
-  std::uint64_t active() const;                              // its number; 0: none
-  bool trying() const;                                       // a canary
-  std::uint64_t canaries_failed() const { return canaries_failed_; }
+  std::uint64_t active() const;  // its number; 0: none
+  bool trying() const;           // a canary
+  std::uint64_t canaries_failed(CanaryEnd why) const {
+    return canaries_failed_[static_cast<std::size_t>(why)];
+  }
   std::size_t retiring() const { return retiring_.size(); }  // old ones that exchanges hold
   std::size_t ending() const { return ending_.size(); }      // instances on their way out
   // All of them, their instances and what holds these, as a JSON object (gw.report/1, "plugins").
@@ -92,7 +99,7 @@ class Generations {
 
   Host& host_;
   std::uint64_t last_number_ = 0;
-  std::uint64_t canaries_failed_ = 0;
+  std::uint64_t canaries_failed_[std::size(kCanaryEnds)] = {};
   std::uint32_t drain_timeout_ms_ = 30000;
   std::uint32_t stop_timeout_ms_ = 30000;
   std::unique_ptr<Generation> current_;

@@ -140,8 +140,11 @@ void CoreMetrics::publish() {
         static_cast<double>(generations_.active()));
   gauge("gateway_canary", "Whether a new generation serves some of the requests on trial.",
         generations_.trying() ? 1 : 0);
-  total("gateway_canaries_failed_total", "New generations that were given up on trial.",
-        static_cast<double>(generations_.canaries_failed()));
+  for (std::size_t why = 0; why < std::size(plugin_host::kCanaryEnds); ++why)
+    total(
+        "gateway_canaries_failed_total", "New generations that were given up on trial.",
+        static_cast<double>(generations_.canaries_failed(static_cast<plugin_host::CanaryEnd>(why))),
+        "reason", plugin_host::kCanaryEnds[why]);
   gauge("gateway_generations_retiring", "Old generations that exchanges still hold.",
         static_cast<double>(generations_.retiring()));
   gauge("gateway_instances_ending", "Instances that no generation uses and that are not gone yet.",

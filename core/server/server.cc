@@ -205,7 +205,7 @@ class Server {
     if (ending_ > 0) return;
     if (generations_->active() == 0 || reloading_) {
       reload_again_ = true;
-      generations_->give_canary_up("another reload was asked for");
+      generations_->give_canary_up(plugin_host::CanaryEnd::kReload, "another reload was asked for");
       return;
     }
     log_.info("gateway", "reloading " + path_);

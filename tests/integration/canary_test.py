@@ -86,7 +86,7 @@ class Canary(Case):
         self.assertEqual(seen.count((200, "old")), 30)
         self.gateway.wait_log("reload done: generation 2")
         self.assertEqual(set(self.ask(20)), {(200, "new")})
-        self.assertEqual(self.metric("gateway_canaries_failed_total"), 0)
+        self.assertEqual(self.metric('gateway_canaries_failed_total{reason="errors"}'), 0)
 
     def test_one_that_fails_is_given_up(self):
         self.try_out("new", fail="twice")
@@ -97,7 +97,7 @@ class Canary(Case):
                               "active generation's; generation 1 goes on")
         self.assertEqual(set(self.ask(50)), {(200, "old")})
         self.gateway.wait_log("instance swap has ended")
-        harness.wait_for("the counter", lambda: self.metric("gateway_canaries_failed_total") == 1)
+        harness.wait_for("the counter", lambda: self.metric('gateway_canaries_failed_total{reason="errors"}') == 1)
         self.write("newer", server="canary_max_errors_percent = 50")
         self.gateway.signal(signal.SIGHUP)
         self.gateway.wait_log("generation 3 serves 25 %")
@@ -159,6 +159,7 @@ class Stalls(Case):
         self.ask(8)
         self.gateway.wait_log("canary given up: instance swap held a worker's loop; generation 1 goes on")
         self.assertEqual(set(self.ask(20)), {(200, "old")})
+        harness.wait_for("the counter", lambda: self.metric('gateway_canaries_failed_total{reason="loop_held"}') == 1)
 
 
 if __name__ == "__main__":
