@@ -132,7 +132,7 @@ class ServerConnections {
   ProxyEntrance entrance_;
   net::FreeList<ServerConnection> spare_connections_;
   net::FreeList<ServerTransaction> spare_transactions_;
-  ServerConnection* first_ = nullptr;     // all connections
+  ServerConnection* first_ = nullptr;            // all connections
   std::vector<ServerConnection*> deferred_;      // with something to do at the end of the turn
   std::vector<ServerConnection*> deferred_now_;  // whose turn it is
   net::TurnHook hook_;

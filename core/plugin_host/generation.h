@@ -23,8 +23,8 @@ struct Generations::Generation {
   std::size_t waiting = 0;                       // answers that are still to come
   std::string failure;
   std::unique_ptr<CanaryWatch> trial;  // while it is a canary that serves
-  std::size_t workers_left = 0;  // that exchanges of it may still be on
-  net::Timer patience;           // until the log says what holds it
+  std::size_t workers_left = 0;        // that exchanges of it may still be on
+  net::Timer patience;                 // until the log says what holds it
 
   static void log_holders(void* self) {
     for (const auto& instance : static_cast<Generation*>(self)->blueprint.instances)

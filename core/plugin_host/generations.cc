@@ -32,8 +32,8 @@ std::unique_ptr<pipeline::WorkerGeneration> worker_share(const Blueprint& bluepr
       const auto recorder = blueprint.recorders.find(filter.get());
       if (recorder == blueprint.recorders.end()) continue;
       const settings::Manifest& manifest = filter->library().manifest();
-      RecordedStep recorded = record(chain.filters.back(), manifest.id + " " + manifest.version,
-                                     recorder->second);
+      RecordedStep recorded =
+          record(chain.filters.back(), manifest.id + " " + manifest.version, recorder->second);
       chain.filters.back() = recorded.step;
       share->kept.push_back(std::move(recorded.kept));
     }
@@ -117,9 +117,10 @@ void Generations::move_states() {
   }
   if (moves.empty()) return take_over();
   if (next_->blueprint.canary.percent > 0)
-    host_.log.info("gateway", "generation " + std::to_string(next_->number) +
-                                  " is no canary: instance " + moves[0].to->name() +
-                                  " takes over what the one before it knows, which only one can have");
+    host_.log.info("gateway",
+                   "generation " + std::to_string(next_->number) + " is no canary: instance " +
+                       moves[0].to->name() +
+                       " takes over what the one before it knows, which only one can have");
   host_.seats[0]->loop->post([this, moves = std::move(moves)] {
     host_.main->post([this, failure = plugin_host::move_states(moves)] {
       next_->failure = failure;
@@ -156,7 +157,7 @@ void Generations::discard() {
 
 void Generations::take_over() {
   const CanaryPlan& plan = next_->blueprint.canary;
-  current_ != nullptr && plan.percent > 0 && !shut_down_ ? start_canary() : swap();
+  current_ != nullptr&& plan.percent > 0 && !shut_down_ ? start_canary() : swap();
 }
 
 // [worker] The share of the generation on its way.

@@ -52,8 +52,8 @@ ordered_json request_of(Exchange& exchange) {
     if (pipeline::attribute_api()->get(&exchange, i, &value) == GW_OK)
       attributes[name] = text({value.ptr, static_cast<std::size_t>(value.len)});
   }
-  return {{"method", text(head.method)},       {"path", text(head.path)},
-          {"query", text(head.query)},         {"authority", text(head.authority)},
+  return {{"method", text(head.method)},        {"path", text(head.path)},
+          {"query", text(head.query)},          {"authority", text(head.authority)},
           {"headers", headers_of(head.fields)}, {"attributes", std::move(attributes)}};
 }
 

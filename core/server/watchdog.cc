@@ -22,10 +22,7 @@ std::string culprit(const gw_context* context, const pipeline::PartUse* use) {
 }  // namespace
 
 Watchdog::Watchdog(plugin_host::Host& host, std::uint32_t interval_ms, Held held)
-    : host_(host),
-      interval_ms_(interval_ms),
-      held_(std::move(held)),
-      pulses_(host.seats.size()) {
+    : host_(host), interval_ms_(interval_ms), held_(std::move(held)), pulses_(host.seats.size()) {
   for (std::size_t worker = 0; worker < pulses_.size(); ++worker) send(worker);
   timer_.start(
       *host_.main, interval_ms_, interval_ms_,

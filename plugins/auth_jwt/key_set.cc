@@ -46,6 +46,7 @@ Bignum bignum_of(const json& object, const char* name) {
   if (text.empty() || text.size() > kMaxComponentSize) return nullptr;
   std::optional<std::string> bytes = decode_base64url(text);
   if (!bytes) return nullptr;
+  // NOLINTNEXTLINE(clang-analyzer-cplusplus.InnerPointer): `bytes` is not touched meanwhile
   return Bignum(BN_bin2bn(reinterpret_cast<const unsigned char*>(bytes->data()),
                           static_cast<int>(bytes->size()), nullptr));
 }

@@ -181,8 +181,9 @@ routes = [
   EXPECT_FALSE(wrong.created());
   std::string all;
   for (const std::string& line : wrong.complaints()) all += line + "\n";
-  for (const char* part : {"ftp://x", "nowhere", "nope", "https://secret:443': the gateway does not speak TLS",
-                           "secure.example': the gateway does not speak TLS", "Pfad", "'b' already", "Retry"})
+  for (const char* part :
+       {"ftp://x", "nowhere", "nope", "https://secret:443': the gateway does not speak TLS",
+        "secure.example': the gateway does not speak TLS", "Pfad", "'b' already", "Retry"})
     EXPECT_THAT(all, HasSubstr(part));
 }
 

@@ -50,7 +50,7 @@ class RoutingPart {
   RouteAttributes attributes_;
   Balancer balancer_;
   std::vector<std::size_t> route_services_;  // route -> service of the directory, or kMissing
-  std::vector<AttemptCells*> route_cells_;  // by a route's index
+  std::vector<AttemptCells*> route_cells_;   // by a route's index
   std::unordered_map<std::string, std::unique_ptr<AttemptCells>, TextHash, std::equal_to<>> cells_;
   std::string path_, scratch_;  // between requests only their memory matters
 };

@@ -115,8 +115,7 @@ std::vector<Service> read_services(Reader& reader, const Config& config) {
       } else if (is_endpoint_address(text)) {
         service.endpoints.push_back({text, false, endpoint_id(text, false)});
       } else {
-        reader.complain(table, "endpoints",
-                        "'" + text + "' is not host:port or unix:path");
+        reader.complain(table, "endpoints", "'" + text + "' is not host:port or unix:path");
       }
     }
     if (service.endpoints.size() > kMostEndpoints)

@@ -36,7 +36,7 @@ TEST(Pace, ForgetsWhatIsLongAgo) {
   pace.admitted(1000, 1 * kSecond);
   for (std::uint64_t second = 2; second <= 400; ++second) pace.admitted(1, second * kSecond);
   EXPECT_EQ(pace.wait(60), (Pace::Range{30, 90}));  // one a second
-  pace.turn(2000 * kSecond);  // the home worker stood still
+  pace.turn(2000 * kSecond);                        // the home worker stood still
   EXPECT_FALSE(pace.wait(60));
   for (std::uint64_t second = 2001; second <= 2040; ++second) pace.admitted(1, second * kSecond);
   EXPECT_TRUE(pace.wait(60));

@@ -28,8 +28,7 @@ QueuePart::QueuePart(const Shared& shared, Worker worker)
   }
   hub_ = std::make_unique<StreamHub>(shared_.context, worker_, settings, *store_, shared_.pace,
                                      measures_);
-  filter_ =
-      std::make_unique<QueueFilter>(shared_.context, worker_, settings, *store_, *hub_,
+  filter_ = std::make_unique<QueueFilter>(shared_.context, worker_, settings, *store_, *hub_,
                                           shared_.pace, measures_);
 }
 
@@ -165,9 +164,10 @@ void QueuePart::look_at_replicas() {
     replicas_looked_at_ = true;
     // The line is there where the setting is.
     if (info.find("min_slaves_good_slaves:") != info.npos) return;
-    shared_.context.log(GW_WARN,
-                        "the master that the sentinels name has min-replicas-to-write 0: cut off from "
-                        "its replicas it goes on taking line-ups that a fail-over loses");
+    shared_.context.log(
+        GW_WARN,
+        "the master that the sentinels name has min-replicas-to-write 0: cut off from "
+        "its replicas it goes on taking line-ups that a fail-over loses");
   });
 }
 

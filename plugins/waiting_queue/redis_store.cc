@@ -451,10 +451,9 @@ void RedisStore::expire_waiting() {
 
 std::size_t RedisStore::script_of(const Call& call) {
   // In the order of Kind.
-  constexpr Script kScriptsOf[] = {Script::kLineup, Script::kLook,      Script::kLeave,
-                                   Script::kAway,   Script::kTick,      Script::kTick,
-                                   Script::kTick,   Script::kConfigure, Script::kProbe,
-                                   Script::kProbe};
+  constexpr Script kScriptsOf[] = {
+      Script::kLineup, Script::kLook, Script::kLeave,     Script::kAway,  Script::kTick,
+      Script::kTick,   Script::kTick, Script::kConfigure, Script::kProbe, Script::kProbe};
   return static_cast<std::size_t>(kScriptsOf[static_cast<std::size_t>(call.kind)]);
 }
 

@@ -153,8 +153,8 @@ void read_rules(const Config& config, Settings& out) {
 }
 
 void read_notice(const std::string& text, Settings& out) {
-  const bool odd = std::any_of(text.begin(), text.end(),
-                               [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  const bool odd =
+      std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
   if (odd || text.size() > Settings::kMostNoticeBytes)
     throw ConfigError("notice", "must be one line of at most " +
                                     std::to_string(Settings::kMostNoticeBytes) + " bytes");

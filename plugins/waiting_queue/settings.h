@@ -39,7 +39,7 @@ struct Settings {
   std::uint32_t status_interval_ms = 10'000;
   std::uint32_t heartbeat_ms = 30'000;
   std::uint32_t reconnect_ms = 3'000;  // what `retry:` tells clients, about
-  std::string notice;  // data of the event NOTICE to all streams; empty: none
+  std::string notice;                  // data of the event NOTICE to all streams; empty: none
   std::size_t max_streams = 50'000;    // per worker
   std::size_t max_streams_per_user = 8;
   std::size_t max_users = 1'000'000;      // memory store

@@ -61,8 +61,8 @@ std::vector<RequestSpec> requests() {
 std::string loads(const Subject& subject) {
   const Loaded loaded(subject.file);
   const settings::Manifest& manifest = loaded.manifest();
-  return manifest.id + " " + manifest.version + ", ABI " + std::to_string(manifest.abi >> 16) + "." +
-         std::to_string(manifest.abi & 0xffff) + ", " + manifest.licence +
+  return manifest.id + " " + manifest.version + ", ABI " + std::to_string(manifest.abi >> 16) +
+         "." + std::to_string(manifest.abi & 0xffff) + ", " + manifest.licence +
          (manifest.pinned ? ", pinned: a gateway never unloads it" : "");
 }
 

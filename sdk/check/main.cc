@@ -11,9 +11,10 @@
 
 int main(int argc, char** argv) {
   using namespace gw::check;
-  CLI::App app("Tries a plugin over a fake host: metadata, interfaces, life cycle, bodies in "
-               "pieces, clients that leave, reloads, leaks.",
-               "gateway-plugin-check");
+  CLI::App app(
+      "Tries a plugin over a fake host: metadata, interfaces, life cycle, bodies in "
+      "pieces, clients that leave, reloads, leaks.",
+      "gateway-plugin-check");
   Subject subject;
   std::string config;
   std::uint32_t limit_s = 60;

@@ -36,8 +36,9 @@ std::string bytes(const json& from) {
 
 // Framing is each host's own.
 bool is_framing(std::string name) {
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  });
   return name == "host" || name == "content-length" || name == "transfer-encoding" ||
          name == "connection";
 }
@@ -111,8 +112,7 @@ class Replay {
       if (call.at("call") != name) continue;
       const std::string data = bytes(call.at("in").at("data"));
       all.push_back(data.substr(std::min(kept, data.size())));
-      kept = data.size() -
-             std::min(call.at("out").at("consumed").get<std::size_t>(), data.size());
+      kept = data.size() - std::min(call.at("out").at("consumed").get<std::size_t>(), data.size());
     }
     return all;
   }

@@ -51,7 +51,7 @@ provides = ["gw.instance/1", "gw.router/1"]
 
 const gw_plugin& straight_router() {
   static const gw_plugin plugin = {
-      sizeof(gw_plugin), GW_ABI, kManifest, [](const gw_host*) -> gw_status { return GW_OK; },
+      sizeof(gw_plugin), GW_ABI,       kManifest, [](const gw_host*) -> gw_status { return GW_OK; },
       nullptr,           get_interface};
   return plugin;
 }

@@ -324,8 +324,9 @@ class Offload {
     cancel();
     if (tables.offload == nullptr) return false;
     auto job = std::make_unique<Job>(Job{std::move(work), std::move(done), nullptr, this});
-    ticket_ = tables.offload->run(worker.raw(), &Job::run, &Job::finish,
-                                  [](void* user) { delete static_cast<Job*>(user); }, job.get());
+    ticket_ = tables.offload->run(
+        worker.raw(), &Job::run, &Job::finish, [](void* user) { delete static_cast<Job*>(user); },
+        job.get());
     if (ticket_ != nullptr) job.release();
     return ticket_ != nullptr;
   }
