@@ -758,7 +758,7 @@ TEST_F(Upstream, AddressesOfANameAreTriedInTurnAndFollowed) {
 }
 
 TEST_F(Upstream, UnixSockets) {
-  const std::string path = ::testing::TempDir() + "upstream_test.sock";
+  const std::string path = ::testing::TempDir() + std::to_string(::getpid()) + "upstream_test.sock";
   ::unlink(path.c_str());
   auto opened = net::ListenSocket::open("unix:" + path);
   ASSERT_TRUE(opened.ok()) << opened.error();

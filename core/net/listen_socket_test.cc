@@ -116,7 +116,8 @@ TEST(ListenSocket, Adopts) {
 }
 
 TEST(ListenSocket, UnixFiles) {
-  const std::string path = ::testing::TempDir() + "listen_socket_test.sock";
+  const std::string path =
+      ::testing::TempDir() + std::to_string(::getpid()) + "listen_socket_test.sock";
   unlink(path.c_str());
   {
     auto opened = ListenSocket::open("unix:" + path, 0600);

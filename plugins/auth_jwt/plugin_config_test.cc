@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -37,7 +38,7 @@ TEST_F(AuthPlugin, ComplaintsSayWhatIsWrong) {
 }
 
 TEST_F(AuthPlugin, SecretFileMustBePrivate) {
-  std::string path = ::testing::TempDir() + "auth_jwt_secret";
+  std::string path = ::testing::TempDir() + std::to_string(::getpid()) + "auth_jwt_secret";
   FILE* file = std::fopen(path.c_str(), "w");
   std::fputs("0123456789abcdef0123456789abcdef\n", file);
   std::fclose(file);

@@ -3,6 +3,7 @@
 // The plugin as a whole, over the fake host: its keys and its cache, over time.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -168,7 +169,7 @@ TEST_F(AuthPlugin, WaitingIsBounded) {
 }
 
 TEST_F(AuthPlugin, KeysFromAFile) {
-  std::string path = ::testing::TempDir() + "auth_jwt_keys.json";
+  std::string path = ::testing::TempDir() + std::to_string(::getpid()) + "auth_jwt_keys.json";
   auto put = [&](const std::string& text) {
     FILE* file = std::fopen(path.c_str(), "w");
     std::fputs(text.c_str(), file);
