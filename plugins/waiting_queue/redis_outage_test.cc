@@ -197,25 +197,6 @@ TEST_F(RedisOutage, those_who_come_in_one_turn_travel_in_one_script) {
         << "in the order of arrival";
 }
 
-TEST_F(RedisOutage, a_rush_and_another_after_a_quiet_time) {
-  RedisServer server;
-  start(server, "capacity = 1");
-  for (int rush = 0; rush < 3; ++rush) {
-    const std::size_t before = clients_.size();
-    for (int i = 0; i < 100; ++i)
-      open("DELETE", "/api/v1/queue/waiting-token", "user" + std::to_string(i));
-    wait([&] {
-      return std::all_of(clients_.begin(), clients_.end(), [](auto& c) { return c->done(); });
-    });
-    for (std::size_t i = before; i < clients_.size(); ++i)
-      EXPECT_EQ(clients_[i]->status(), 404u) << "nobody waits";
-    for (int i = 0; i < 16; ++i) {  // what the rush needed is given back meanwhile
-      host_.advance(400);
-      EXPECT_EQ(line_up("ann").status(), 200u);
-    }
-  }
-}
-
 TEST_F(RedisOutage, an_admission_while_nobody_listened_is_told_once_to_every_tab) {
   RedisServer server;
   start(server, "capacity = 1\nstatus_interval = \"3600s\"");

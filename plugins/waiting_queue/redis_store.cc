@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <set>
 
 #include "timestamp.h"
 
@@ -17,7 +16,6 @@ constexpr std::uint64_t kComplainEveryNs = 1000 * kMillisecond;
 constexpr std::uint32_t kAgainCheckMs = 50;
 
 constexpr std::size_t kMaxLineups = 64;  // in one script
-constexpr std::uint64_t kIdleCallNs = 2000 * kMillisecond;
 constexpr std::uint32_t kProbeMs = 500;
 constexpr std::uint32_t kLockedOutTicks = 10;
 
@@ -66,21 +64,7 @@ RedisStore::RedisStore(Context context, Worker worker, const Scripts& scripts, M
 
 RedisStore::~RedisStore() = default;
 
-// A batch keeps its users' memory for the next one. What a rush has left behind, and nobody has
-// needed since, goes; those that a steady load takes in turn stay.
-void RedisStore::drop_idle_calls(std::uint64_t now_ns) {
-  if (now_ns - idle_since_ns_ < kIdleCallNs) return;
-  idle_since_ns_ = now_ns;
-  const auto last = free_.begin() + static_cast<std::ptrdiff_t>(idle_);
-  const std::set<const Call*> idle(free_.begin(), last);
-  free_.erase(free_.begin(), last);
-  std::erase_if(calls_, [&](const auto& call) { return idle.contains(call.get()); });
-  idle_ = free_.size();
-}
-
 RedisStore::Call* RedisStore::make(Kind kind) {
-  const std::uint64_t now_ns = context_.monotonic_ns();
-  drop_idle_calls(now_ns);
   if (free_.empty()) {
     calls_.push_back(std::make_unique<Call>());
     calls_.back()->store = this;
@@ -88,11 +72,10 @@ RedisStore::Call* RedisStore::make(Kind kind) {
   }
   Call* call = free_.back();
   free_.pop_back();
-  idle_ = std::min(idle_, free_.size());
   call->kind = kind;
   call->whole = false;
   call->looking = Looking::kWhole;
-  call->deadline_ns = now_ns + options_.command_timeout_ms * kMillisecond;
+  call->deadline_ns = context_.monotonic_ns() + options_.command_timeout_ms * kMillisecond;
   return call;
 }
 

@@ -89,7 +89,6 @@ class RedisStore : public Store {
   };
 
   Call* make(Kind kind);
-  void drop_idle_calls(std::uint64_t now_ns);
   Item& add(Call& call, std::string_view user);
   void release(Call* call);
   StoreError refuse(StoreError error);
@@ -124,9 +123,7 @@ class RedisStore : public Store {
   RedisOptions options_;
   Events events_;
   std::vector<std::unique_ptr<Call>> calls_;
-  std::vector<Call*> free_;  // the one used last at the end
-  std::size_t idle_ = 0;     // of these, not used since the last look at them
-  std::uint64_t idle_since_ns_ = 0;
+  std::vector<Call*> free_;
   std::vector<Call*> again_;                    // lost, to be sent once the connection is back
   Call *lineups_ = nullptr, *looks_ = nullptr;  // batches that this turn fills
   std::size_t pending_ = 0;                     // items
