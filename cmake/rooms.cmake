@@ -11,9 +11,8 @@ set(CMAKE_C_FLAGS_DEBUG "-O0 -g1")
 set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g1 -fno-omit-frame-pointer")
 set(CMAKE_C_FLAGS_SANITIZE "-O1 -g1 -fno-omit-frame-pointer")
 if(GW_SANITIZE)
-  # LeakSanitizer takes the 16 bytes before a thread's block of a dlopen()ed library's thread_locals for a header of
-  # glibc when the block starts 16 bytes into a page, scans what they seem to name, and dies of it (now and then).
-  # Without the interceptor it sees static TLS only.
+  # LeakSanitizer finds thread_locals of dlopen()ed libraries by a guess at glibc's layout, and now and then scans an
+  # address that is none and dies of it. Without the interceptor it sees static TLS only.
   set(GW_TEST_ENVIRONMENT TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/support/tsan.supp
                           ASAN_OPTIONS=intercept_tls_get_addr=0)
   add_compile_options(-fsanitize=${GW_SANITIZE} -fno-sanitize-recover=all)

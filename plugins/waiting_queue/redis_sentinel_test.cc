@@ -60,6 +60,22 @@ class RedisSentinels : public RedisTopology {
     });
     return made;
   }
+  // "in" is let in, then another master is made and serves, and the old one never hears of it. Which it is.
+  int replace_unheard() {
+    wait_up();
+    line_up("in");
+    servers_[0]->number({"WAIT", "2", "5000"});
+    servers_[0]->run({"ACL", "SETUSER", "default", "-replicaof", "-slaveof"});
+    sentinels_[0]->run({"SENTINEL", "FAILOVER", "shop"});
+    const int made = wait_for_another_master();
+    int asked = 0;
+    wait([&] {
+      line_up("late" + std::to_string(++asked));
+      return servers_[made]->number({"ZCARD", "queue:wait"}) > 0;
+    });
+    EXPECT_THAT(servers_[0]->text({"INFO", "replication"}), HasSubstr("role:master"));
+    return made;
+  }
   std::unique_ptr<RedisServer> servers_[3], sentinels_[3];
   std::uint16_t ports_[3] = {};
   std::string store_;
@@ -90,18 +106,7 @@ TEST_F(RedisSentinels, name_the_master_before_and_after_a_failover) {
 
 TEST_F(RedisSentinels, make_another_master_and_the_old_one_never_hears_of_it) {
   start(store_);
-  wait_up();
-  line_up("in");
-  servers_[0]->number({"WAIT", "2", "5000"});
-  servers_[0]->run({"ACL", "SETUSER", "default", "-replicaof", "-slaveof"});
-  sentinels_[0]->run({"SENTINEL", "FAILOVER", "shop"});
-  const int made = wait_for_another_master();
-  int asked = 0;
-  wait([&] {
-    line_up("late" + std::to_string(++asked));
-    return servers_[made]->number({"ZCARD", "queue:wait"}) > 0;
-  });
-  EXPECT_THAT(servers_[0]->text({"INFO", "replication"}), HasSubstr("role:master"));
+  const int made = replace_unheard();
   EXPECT_EQ(line_up("next").status(), 200u);
   EXPECT_GT(servers_[made]->number({"ZSCORE", "queue:wait", "next"}), 0);
 }
@@ -167,18 +172,7 @@ TEST_F(RedisSentinels, of_which_one_knows_less_lead_to_the_new_master_at_every_c
   // The second of them is asked when a connection was lost.
   std::string store = store_;
   start(store.insert(store.find(',') + 1, "127.0.0.1:" + text(stale.port()) + ","));
-  wait_up();
-  line_up("in");
-  servers_[0]->number({"WAIT", "2", "5000"});
-  servers_[0]->run({"ACL", "SETUSER", "default", "-replicaof", "-slaveof"});
-  sentinels_[0]->run({"SENTINEL", "FAILOVER", "shop"});
-  const int made = wait_for_another_master();
-  int asked = 0;
-  wait([&] {
-    line_up("late" + std::to_string(++asked));
-    return servers_[made]->number({"ZCARD", "queue:wait"}) > 0;
-  });
-  EXPECT_THAT(servers_[0]->text({"INFO", "replication"}), HasSubstr("role:master"));
+  const int made = replace_unheard();
   const long long lost = servers_[0]->number({"ZCARD", "queue:wait"});
   for (int i = 0; i < 5; ++i) {
     servers_[made]->run({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"});
