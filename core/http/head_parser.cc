@@ -134,7 +134,7 @@ llhttp_errno_t HeadParser::run_llhttp(std::size_t size) {
     const llhttp_errno_t error = llhttp_execute(&parser_, text_ + seen_, size - seen_);
     if (error != HPE_INVALID_CONTENT_LENGTH) return error;
     const char* tab = llhttp_get_error_pos(&parser_);
-    if (*tab != '\t') return error;
+    if (tab == text_ + size || *tab != '\t') return error;
     parser_ = before;
     line_count_ = line_count;
     in_name_ = in_name;
