@@ -11,7 +11,7 @@ help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 build: setup-build build/release/build.ninja    ## build/release/bin/gateway and build/release/plugins
-	@cmake --build --preset release
+	@cmake --build --preset release --target product
 
 run: build      ## starts the gateway on port 8080 (SERVER_PORT) with gateway.toml (CONFIG)
 	@exec build/release/bin/gateway --config $(CONFIG)

@@ -36,7 +36,9 @@ install(DIRECTORY sdk/include/gateway DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} CO
 install(DIRECTORY sdk/template sdk/examples DESTINATION ${sdk_dir} COMPONENT gateway-dev)
 install(FILES cmake/plugin.map DESTINATION ${sdk_dir} COMPONENT gateway-dev)
 install(TARGETS gw_sdk EXPORT GatewaySDK COMPONENT gateway-dev)
+add_custom_target(product DEPENDS gateway ${plugins})  # what is installed, without the tests
 if(TARGET gw_testing)
+  add_dependencies(product gateway-plugin-check gw_settings gw_testing)
   install(TARGETS gateway-plugin-check RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT gateway-dev)
   install(TARGETS gw_settings gw_testing EXPORT GatewaySDK
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/gateway COMPONENT gateway-dev)
