@@ -36,6 +36,15 @@ namespace {
 
 using ConfigPointer = std::shared_ptr<const config::GatewayConfig>;
 
+// While nobody watches for them they wait, in this thread and in those that it starts: the default of
+// each is to end the process.
+void hold_signals(int how) {
+  sigset_t watched;
+  sigemptyset(&watched);
+  for (int signal : {SIGHUP, SIGTERM, SIGINT}) sigaddset(&watched, signal);
+  pthread_sigmask(how, &watched, nullptr);
+}
+
 class Server {
  public:
   Server(std::string path, ConfigPointer config, base::Log log)
@@ -115,6 +124,7 @@ class Server {
     hangup_ = net::SignalWatch::create(main_, SIGHUP, [this] { reload(); });
     for (int signal : {SIGTERM, SIGINT})
       ends_.push_back(net::SignalWatch::create(main_, signal, [this] { end(); }));
+    hold_signals(SIG_UNBLOCK);
   }
 
   void activate_first() {
@@ -326,6 +336,7 @@ class Server {
     metrics_.reset();
     preflight_.reset();
     file_watch_.reset();
+    hold_signals(SIG_BLOCK);
     hangup_.reset();
     ends_.clear();
     for (auto& worker : workers_) worker->join();
@@ -381,6 +392,7 @@ ExitCode serve(const std::string& config_path) {
     std::cerr << complaints.text();
     return kFailure;
   }
+  hold_signals(SIG_BLOCK);
   base::Log log = base::Log::to_stderr(config->server.log_level);
   return Server(config_path, std::move(config), std::move(log)).run();
 }

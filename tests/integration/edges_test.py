@@ -242,6 +242,13 @@ class Stop(http_test.Case):
         self.assertEqual(self.gateway.stop(), 0)  # long before the deadline
 
 
+    def test_reloads_asked_for_until_the_end(self):
+        self.gateway.signal(signal.SIGTERM)
+        while self.gateway.child.poll() is None:
+            self.gateway.signal(signal.SIGHUP)
+        self.assertEqual(self.gateway.stop(), 0)
+
+
 class StopAtOnce(Stop):
     server = 'drain_timeout = "300ms"\n'
 
