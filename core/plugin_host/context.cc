@@ -45,6 +45,11 @@ void gw_context::breach(std::string_view what) const {
   std::abort();
 }
 
+void gw_context::check_home(const char* call) const {
+  if (host.checks_home && !host.seats.empty() && !host.seats[0]->loop->on_loop_thread())
+    breach(std::string("called ") + call + " on another thread than its home worker's");
+}
+
 void gw_context::expect_started(std::function<void(gw_status, std::string)> done) {
   const std::lock_guard lock(mutex_);
   started_ = std::move(done);
@@ -103,10 +108,12 @@ gw_status listener_at(gw_context* context, std::uint32_t i, gw_listener* out) {
 }
 
 void started(gw_context* context, gw_status status, gw_str message) {
+  context->check_home("started");
   context->started(status, std::string(view_of(message)));
 }
 
 void stopped(gw_context* context) {
+  context->check_home("stopped");
   context->stopped();
 }
 

@@ -38,6 +38,8 @@ struct gw_context {
 
   // The plugin broke a rule after which nothing it does can be trusted: logs and aborts.
   [[noreturn]] void breach(std::string_view what) const;
+  // Aborts likewise, in Debug builds, when `call` is made on another thread than the home worker's.
+  void check_home(const char* call) const;
 
   // [any] What ends `start` and `stop`. Each is called at most once, and only while set; setting
   // anew (or to nothing) forgets the old one.

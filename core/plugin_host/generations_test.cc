@@ -271,6 +271,38 @@ TEST_F(GenerationsTest, TicketsThatAPartLeavesBehindAreCancelled) {
   EXPECT_EQ(count("a destroy"), 1);
 }
 
+TEST_F(GenerationsTest, ACanaryThatIsGivenUpIsCountedByReason) {
+  ASSERT_EQ(reload(plugin("a", "probe") + pipeline("\"a\"")), "active 1");
+  const std::string canary =
+      "canary_percent = 50\ncanary_time = \"1h\"\n" + plugin("b", "probe") + pipeline("\"b\"");
+  const auto counts = [this] {
+    std::vector<std::uint64_t> all;
+    for (std::size_t why = 0; why < std::size(kCanaryEnds); ++why)
+      all.push_back(generations_->canaries_failed(static_cast<CanaryEnd>(why)));
+    return all;
+  };
+  std::vector<std::uint64_t> expected(std::size(kCanaryEnds));
+  for (const CanaryEnd why : {CanaryEnd::kReload, CanaryEnd::kShutdown}) {
+    auto result = std::async(std::launch::async, [&] { return reload(canary); });
+    while (!on(main_, [this] { return generations_->trying(); })) std::this_thread::yield();
+    std::promise<void> over;
+    main_.post([&] {
+      if (why == CanaryEnd::kShutdown)
+        return generations_->shut_down([&over] { over.set_value(); });
+      generations_->give_canary_up(why, "another reload was asked for");
+      over.set_value();
+    });
+    EXPECT_EQ(result.get(), why == CanaryEnd::kShutdown
+                                ? "canary given up: the gateway ends"
+                                : "canary given up: another reload was asked for");
+    ASSERT_EQ(over.get_future().wait_for(std::chrono::seconds(60)), std::future_status::ready);
+    ++expected[static_cast<std::size_t>(why)];
+    EXPECT_EQ(on(main_, counts), expected);
+    EXPECT_EQ(on(main_, [this] { return generations_->active(); }),
+              why == CanaryEnd::kShutdown ? 0u : 1u);
+  }
+}
+
 TEST_F(GenerationsTest, AnInstanceThatDoesNotStopIsTakenDownAtTheDeadline) {
   const std::string drain = "drain_timeout = \"200ms\"\n";
   ASSERT_EQ(reload(drain + plugin("a", "probe", "stop_never") + pipeline("\"a\"")), "active 1");

@@ -28,6 +28,7 @@ std::string refusal(const Instance& instance, const std::string& who, gw_status 
 }
 
 gw_status ask(gw_context* context, std::uint32_t format, gw_str question, const gw_sink* out) {
+  context->check_home("ask");
   Instance* successor = context->successor;
   if (successor == nullptr) return GW_GONE;
   if (question.len > kMaxAnswerBytes) return GW_LIMIT;

@@ -51,6 +51,7 @@ struct Host {
   std::vector<ListenerInfo> listeners{};  // of the newest configuration; read on [main] only
   Reports reports{};
   std::unique_ptr<OffloadPool> offload{};  // null where there are no seats
+  bool checks_home = pipeline::kDebugAbi;  // of calls that are for the home worker alone
 };
 
 }  // namespace gw::plugin_host

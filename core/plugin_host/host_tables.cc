@@ -5,6 +5,7 @@
 
 #include "pipeline/tables.h"
 #include "plugin_host/context.h"
+#include "plugin_host/debug_tables.h"
 #include "plugin_host/handover.h"
 #include "plugin_host/observe.h"
 #include "plugin_host/offload.h"
@@ -29,7 +30,7 @@ const void* get_interface(const gw_host*, const char* id) {
   };
   static const Entry all[] = {
       {GW_CONTEXT_ID, context_api()},
-      {GW_CONFIG_ID, settings::config_table()},
+      {GW_CONFIG_ID, pipeline::kDebugAbi ? watched_config_api() : settings::config_table()},
       {GW_ATTRIBUTE_ID, pipeline::attribute_api()},
       {GW_TEXT_ID, pipeline::text_api()},
       {GW_EXCHANGE_ID, pipeline::exchange_api()},
@@ -45,7 +46,7 @@ const void* get_interface(const gw_host*, const char* id) {
       {GW_LOG_ID, log_api()},
       {GW_CLOCK_ID, clock_api()},
       {GW_RANDOM_ID, random_api()},
-      {GW_METRICS_ID, metrics_api()},
+      {GW_METRICS_ID, pipeline::kDebugAbi ? watched_metrics_api() : metrics_api()},
       {GW_HEALTH_ID, health_api()},
       {GW_REPORT_ID, report_api()},
       {GW_SUCCESSOR_ID, successor_api()},

@@ -53,6 +53,7 @@ bool Instance::is(const std::string& library_hash, const std::string& name,
 
 gw_status Instance::create(const gw_config* config) {
   const base::NotedCall noted(context_->label.c_str(), "create", context_->threads);
+  const ConfigReading reading;
   const gw_status status = api_->create(context_.get(), config, &raw_);
   created_ = status == GW_OK;
   return status;

@@ -195,14 +195,14 @@ base::Result<std::shared_ptr<Library>> Libraries::open(const fs::path& path) {
   auto inspection = inspect(path);
   if (!inspection) return Error{inspection.error()};
   const std::string& hash = inspection->file.hash;
-  if (auto loaded = loaded_[hash].lock()) return loaded;
-  if (state_->stuck >= kMaxStuck)
+  auto fail = [&path](const std::string& why) { return Error{path.string() + " " + why}; };
+  auto loaded = loaded_[hash].lock();
+  if (loaded == nullptr && state_->stuck >= kMaxStuck)
     return Error{path.string() +
                  ": too many unloaded plugins are still mapped: this needs a restart"};
-
-  auto fail = [&path](const std::string& why) { return Error{path.string() + " " + why}; };
   if (auto good = check_requirements(inspection->manifest); !good) return fail(good.error());
   if (auto taken = take_companions(*inspection); !taken) return fail(taken.error());
+  if (loaded != nullptr) return loaded;
   std::shared_ptr<Library> library(new Library);
   library->state_ = state_;
   library->hash_ = hash;

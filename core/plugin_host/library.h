@@ -12,7 +12,8 @@
 // generation, is one Library. The private dependencies that a plugin brings ($ORIGIN in its run
 // path and a file beside it) are copied along, under their own names, because the copy's $ORIGIN is
 // the private folder. glibc knows such a companion by its name alone, so that a changed one cannot
-// be loaded while the old one is in use: this is refused, and needs a restart.
+// be loaded while the old one is in use: this is refused, and needs a restart, also when the plugin's
+// own file is still the same.
 #pragma once
 
 #include <gateway/plugin.h>

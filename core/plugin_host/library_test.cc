@@ -94,6 +94,18 @@ TEST_F(LibraryTest, CountsACopyThatStaysMapped) {
   EXPECT_EQ(libraries_.stuck(), 1u);
 }
 
+TEST_F(LibraryTest, LoadsNothingMoreWhenTooManyStayMapped) {
+  for (std::size_t i = 0; i < Libraries::kMaxStuck; ++i) {
+    const fs::path plugin = copy("stuck", "stuck.so");
+    std::ofstream(plugin, std::ios::app) << i;  // another file for the loader
+    EXPECT_EQ(open_error(plugin), "it loads");
+  }
+  EXPECT_EQ(libraries_.stuck(), Libraries::kMaxStuck);
+  EXPECT_EQ(open_error(built("good")),
+            built("good").string() +
+                ": too many unloaded plugins are still mapped: this needs a restart");
+}
+
 TEST_F(LibraryTest, TakesALibraryAlongAndRefusesAChangedOne) {
   fs::copy_file(built("libgw_test_companion"), folder_ / "libgw_test_companion.so");
   const fs::path plugin = copy("accompanied", "one.so");
@@ -102,12 +114,12 @@ TEST_F(LibraryTest, TakesALibraryAlongAndRefusesAChangedOne) {
 
   // Another content of the companion: some bytes behind the end change nothing but the hash.
   std::ofstream(folder_ / "libgw_test_companion.so", std::ios::app) << "changed";
+  const std::string expected = plugin.string() +
+                               " its library libgw_test_companion.so has changed since it was "
+                               "first loaded: this needs a restart";
+  EXPECT_EQ(open_error(plugin), expected);  // and the old code is not passed off as the new one
   std::ofstream(plugin, std::ios::app) << "changed";
-  const std::string error = open_error(plugin);
-  EXPECT_NE(error.find("libgw_test_companion.so has changed since it was first loaded: this needs "
-                       "a restart"),
-            std::string::npos)
-      << error;
+  EXPECT_EQ(open_error(plugin), expected);
   first.value().reset();
   EXPECT_EQ(open_error(plugin), "it loads");  // nothing has the old one any more
 }

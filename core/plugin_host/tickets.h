@@ -14,9 +14,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
+#include "plugin_host/debug_tables.h"
 #include "plugin_host/host.h"
 
 // One asynchronous thing. Owned by its worker.
@@ -62,6 +64,7 @@ struct gw_worker {
   gw_context& context;
   gw::plugin_host::Seat& seat;
   const std::uint32_t index;
+  std::map<gw::base::MetricCell*, gw::plugin_host::WatchedCell> watched_cells;  // of Debug builds
 
  private:
   static constexpr std::size_t kMostSpare = 1024;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "plugin_host/context.h"
+#include "plugin_host/handover.h"
 #include "plugin_host/offload.h"
 
 namespace gw::plugin_host {
@@ -231,6 +232,48 @@ TEST_F(TicketsDeathTest, AnotherThreadIsNotLetIn) {
         }).join();
       },
       "");
+}
+
+TEST_F(TicketsDeathTest, DebugBuildsLookAtTheThreadOfEveryOtherCall) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  host_.checks_home = true;
+  loop_.turn(false);  // this is its thread from now on
+  gw_family family{};
+  family.struct_size = sizeof family;
+  family.type = GW_GAUGE;
+  family.name = {"tests", 5};
+  const gw_metrics_api& metrics = *watched_metrics_api();
+  gw_cell* cell = metrics.cell(&*worker_, &family, nullptr);
+  EXPECT_EQ(metrics.cell(&*worker_, &family, nullptr), cell);
+  gw_str text{};
+  const std::function<void()> calls[] = {
+      [&] { metrics.add(cell, 2); },
+      [&] { metrics.set(cell, 2); },
+      [&] { metrics.observe(cell, 2); },
+      [&] { context_api()->started(&*context_, GW_OK, {}); },
+      [&] { context_api()->stopped(&*context_); },
+      [&] { EXPECT_EQ(successor_api()->ask(&*context_, 1, {}, nullptr), GW_GONE); },
+  };
+  const auto read = [&] {
+    EXPECT_EQ(watched_config_api()->key_at(nullptr, 0, &text), GW_NOT_FOUND);
+  };
+  for (const auto& call : calls) {
+    call();  // of this thread: allowed
+    EXPECT_DEATH(std::thread(call).join(), "");
+  }
+  double sum = 0;
+  metrics_.visit([&sum](const base::MetricsRegistry::Sample& sample) { sum += sample.value; });
+  EXPECT_EQ(sum, 2);
+  metrics.add(nullptr, 1);  // no room for the series
+  const std::optional<ConfigReading> reading(std::in_place);
+  read();
+  EXPECT_DEATH(std::thread(read).join(), "gw.config/1");
+}
+
+TEST_F(TicketsDeathTest, DebugBuildsLetNobodyReadAConfigurationAfterCreate) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  gw_str text{};
+  EXPECT_DEATH(watched_config_api()->key_at(nullptr, 0, &text), "gw.config/1");
 }
 
 // Work that waits for the test, and who was told of its end.

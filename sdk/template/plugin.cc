@@ -15,7 +15,6 @@ class Hello {
       answers = worker.cell(family);
     }
     gw::Verdict on_request_head(gw::Exchange, void*&) { return GW_CONTINUE; }
-
     gw::Verdict on_response_head(gw::Exchange exchange, void*&) {
       exchange.set_header(GW_RESPONSE, hello.name, hello.value);
       gw::tables.metrics->add(answers, 1);

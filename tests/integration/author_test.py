@@ -44,6 +44,8 @@ class AuthorTest(unittest.TestCase):
             examples.drive(self, root / "usr/bin/gateway", author, plugins)
 
     def template(self, root, author):
+        self.assertLess(len((root / "usr/share/gateway/template/plugin.cc").read_text().splitlines()), 40,
+                        "a useful filter is short")
         shutil.copytree(root / "usr/share/gateway/template", author / "hello")
         run("cmake", "-S", "hello", "-B", "build", f"-DCMAKE_PREFIX_PATH={root}/usr", cwd=author)
         run("cmake", "--build", "build", cwd=author)

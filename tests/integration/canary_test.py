@@ -110,6 +110,7 @@ class Canary(Case):
         self.gateway.wait_log("canary given up: another reload was asked for")
         self.gateway.wait_log("reload done: generation 3")
         self.assertEqual(set(self.ask(20)), {(200, "newest")})
+        harness.wait_for("the counter", lambda: self.metric('gateway_canaries_failed_total{reason="reload"}') == 1)
 
     def test_the_end_of_the_gateway_ends_it(self):
         self.try_out("new")

@@ -48,18 +48,41 @@ class Misuse(unittest.TestCase):
     def report(self, gateway):
         return gateway.request("GET", "/actuator/plugins").json()["instances"]
 
-    def test_what_is_over_is_over(self):
-        for fail, what, status in (("late", "old_exchange", 200), ("stream", "old_stream", 200),
-                                   ("twice", "second_answer", 500)):
+    @unittest.skipIf(harness.debug(), "they abort: below")
+    def test_nonsense_is_refused_and_counted(self):
+        for fail, what, status, request in (("late", "old_exchange", 200, ("GET", "/slow")),
+                                            ("stream", "old_stream", 200, ("GET", "/")),
+                                            ("twice", "second_answer", 500, ("GET", "/")),
+                                            ("greedy", "body", 500, ("POST", "/", {}, b"x" * 100))):
             with self.subTest(fail), harness.scratch() as folder:
                 gateway = self.start(folder, fail)
                 with concurrent.futures.ThreadPoolExecutor(4) as clients:
-                    answers = list(clients.map(lambda _: gateway.request("GET", "/slow" if fail == "late" else "/"),
-                                               range(8)))
+                    answers = list(clients.map(lambda _: gateway.request(*request), range(8)))
                 self.assertEqual({answer.status for answer in answers}, {status})
                 self.assertGreaterEqual(self.counted(gateway, what), 4)
-                gateway.wait_log('plugin instance "nasty" (calls|answers) ')
+                gateway.wait_log('plugin instance "nasty" (calls|answers|consumed) ')
                 gateway.stop()
+
+    @unittest.skipUnless(harness.debug(), "other builds refuse, count and go on")
+    def test_debug_builds_abort(self):
+        for fail, words in (("twice", "answers an exchange a second time"), ("greedy", "consumed more of a body"),
+                            ("stream", "calls write on a stream that is over")):
+            with self.subTest(fail), harness.scratch() as folder:
+                gateway = self.start(folder, fail)
+                with self.assertRaises((OSError, http.client.HTTPException)):
+                    for _ in range(2):
+                        gateway.request("POST", "/", {}, b"x" * 100)
+                self.assertEqual(gateway.child.wait(harness.DEADLINE_S), -signal.SIGABRT)
+                gateway.wait_log(f'plugin instance "nasty" {words}')
+
+    def test_a_waker_used_twice_resumes_once(self):
+        with harness.scratch() as folder:
+            gateway = self.start(folder, "wake_twice")
+            with concurrent.futures.ThreadPoolExecutor(4) as clients:
+                answers = list(clients.map(lambda _: gateway.request("GET", "/slow"), range(40)))
+            self.assertEqual({answer.status for answer in answers}, {200})
+            self.assertNotIn("gateway_plugin_misuse_total{", gateway.request("GET", "/actuator/prometheus").body.decode())
+            gateway.stop()
 
     def test_who_holds_a_loop_is_named(self):
         with harness.scratch() as folder:

@@ -14,6 +14,8 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -120,14 +122,14 @@ filters = ["front", "back"]
             return f"generation {generation} was over when the head arrived"
         return None
 
-    def refused(self, expected):
+    def refused(self, expected, generation=1):
         """A reload that must not happen, for one reason, said once."""
         seen = len(self.gateway.lines)
         self.test.assertFalse(self.gateway.reload(), self.gateway.log()[-3000:])
         errors = [line for line in self.gateway.lines[seen:] if "error" in line]
         self.test.assertEqual(len(errors), 2, errors)
         self.test.assertRegex(errors[0], expected)
-        self.test.assertRegex(errors[1], "reload refused: .*; generation 1 goes on")
+        self.test.assertRegex(errors[1], f"reload refused: .*; generation {generation} goes on")
 
     def wrk(self, seconds):
         """The same clients as fast as they can, each answer looked at by a script."""
@@ -219,6 +221,11 @@ class Reloads(unittest.TestCase):
             self.assertGreater(number, 3)
             shop.gateway.stop()
 
+    def one_error(self, shop, seen):
+        errors = [line for line in shop.gateway.lines[seen:] if "error" in line]
+        self.assertEqual(len(errors), 1, errors)
+        return errors[0]
+
     def test_bad_reloads_change_nothing(self):
         def plugin(file="./bad.so", fail=""):
             return f"""
@@ -245,6 +252,7 @@ fail = "{fail}"
                     ("a", plugin("gone.so"), place + "plugin bad: there is no gone.so in the plugin_path"),
                     ("abi", plugin(), place + r"plugin bad: .*bad.so needs plugin ABI 1.99"),
                     ("crash", plugin(), died("while it was loaded", "SIGSEGV")),
+                    ("hang", plugin(), place + r"plugin bad: ./bad.so did not return within 2000 ms while it was loaded"),
                     ("a", plugin(fail="crash"), died("in create", "SIGSEGV")),
                     ("a", plugin(fail="abort"), place + "plugin bad: ./bad.so crashed in create: SIGABRT"),
                     ("a", plugin(fail="hang"), place + r"plugin bad: ./bad.so did not return within 2000 ms in create"),
@@ -272,16 +280,16 @@ fail = "{fail}"
             shop.write("a", "1", plugin(fail="start"))
             seen = len(shop.gateway.lines)
             self.assertFalse(shop.gateway.reload())
-            self.assertIn("reload refused: instance bad failed to start: is set to fail in start; generation 1 goes on",
-                          "\n".join(shop.gateway.lines[seen:]))
+            self.assertRegex(self.one_error(shop, seen), "reload refused: instance bad failed to start: is set to fail in "
+                             "start; generation 1 goes on$")
             shop.write("b", "1")
             for role in ("front", "back"):
                 shop.config.write_text(shop.config.read_text().replace(f'role = "{role}"', f'role = "{role}"\nfail = "import"'))
             seen = len(shop.gateway.lines)
             self.assertFalse(shop.gateway.reload())
-            self.assertRegex("\n".join(shop.gateway.lines[seen:]),
+            self.assertRegex(self.one_error(shop, seen),
                              "reload refused: instance front: hand-over of its state failed: the new instance did not "
-                             "take it with status -2; generation 1 goes on")
+                             "take it with status -2; generation 1 goes on$")
             harness.wait_for("the bad library's end", lambda: len(libraries(shop.gateway)) == 1)
             shop.reload("b", "2")
             clients.stop()
@@ -293,6 +301,68 @@ fail = "{fail}"
             self.assertEqual(len(list(shop.run.iterdir())), 1, "folders of children that died are removed")
             shop.gateway.stop()
             self.assertEqual(list(shop.run.iterdir()), [])
+
+    def test_a_changed_library_of_a_plugin_needs_a_restart(self):
+        with harness.scratch() as folder:
+            for name in ("accompanied.so", "libgw_test_companion.so"):
+                shutil.copyfile(PLUGINS / name, folder / name)
+            shop = Shop(self, folder)
+            good = shop.config.read_text()
+            shop.config.write_text(good.replace("[[pipeline]]", '[[plugin]]\nname = "other"\nfile = "./accompanied.so"\n[[pipeline]]'))
+            self.assertTrue(shop.gateway.reload(), shop.gateway.log())
+            companion = folder / "libgw_test_companion.so"
+            companion.write_bytes(companion.read_bytes() + b"changed")
+            shop.refused(r"gateway.toml:\d+:\d+: plugin other: .*accompanied.so its library libgw_test_companion.so has changed "
+                         "since it was first loaded: this needs a restart", generation=2)
+            shop.config.write_text(good)  # without the plugin nobody needs it
+            self.assertTrue(shop.gateway.reload(), shop.gateway.log())
+            shop.gateway.stop()
+
+    def test_the_report_says_what_holds_an_old_generation(self):
+        with harness.scratch() as folder:
+            config = folder / "gateway.toml"
+
+            def write(tag):
+                config.write_text(f'''[server]
+listen = ["127.0.0.1:0"]
+workers = 2
+[[plugin]]
+name = "metrics"
+file = "metrics.so"
+[[plugin]]
+name = "swap"
+file = "{PLUGINS}/swap_a.so"
+config = {{ tag = "{tag}" }}
+[[pipeline]]
+filters = ["metrics", "swap"]
+''')
+            write("1")
+            gateway = harness.Gateway(config, cwd=folder)
+            self.addCleanup(gateway.kill)
+
+            def report():
+                return gateway.request("GET", "/actuator/plugins").json()
+
+            def instances(generations):
+                return [one for one in report()["instances"] if one["name"] == "swap" and one["generations"] == generations]
+            client = socket.create_connection(("127.0.0.1", gateway.port), timeout=harness.DEADLINE_S)
+            self.addCleanup(client.close)
+            client.sendall(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n")
+            harness.wait_for("the exchange in the report", lambda: instances([1])[0]["holds"]["exchanges"] == 1)
+            write("2")
+            self.assertTrue(gateway.reload(), gateway.log())
+            old, = harness.wait_for("both generations in the report", lambda: instances([2]) and instances([1]))
+            self.assertEqual({what: count for what, count in old["holds"].items() if count},
+                             {"exchanges": 1, "wakers": 1, "timers": 1})
+            harness.wait_for("the worker that is free of it", lambda: {
+                one["number"]: (one["state"], one["workersLeft"]) for one in report()["generations"]} ==
+                {1: ("retiring", 1), 2: ("active", 2)})
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # who only ends sending may still read
+            client.close()
+            harness.wait_for("the end of the old one", lambda: [one["number"] for one in report()["generations"]] == [2])
+            harness.wait_for("its instance's end", lambda: len([
+                one for one in report()["instances"] if one["name"] == "swap"]) == 1)
+            gateway.stop()
 
     def test_watched_files(self):
         with harness.scratch() as folder:

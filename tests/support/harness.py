@@ -33,6 +33,11 @@ def sanitized():
     return re.search(r"^GW_SANITIZE:\w+=.", (BUILD / "CMakeCache.txt").read_text(), re.M) is not None
 
 
+def debug():
+    """Is this a debug build? It aborts when a plugin breaks the ABI."""
+    return "CMAKE_BUILD_TYPE:STRING=Debug" in (BUILD / "CMakeCache.txt").read_text()
+
+
 def wait_for(what, probe, deadline_s=DEADLINE_S):
     """The first true answer of `probe`; fails with `what` after the deadline."""
     end = time.monotonic() + deadline_s

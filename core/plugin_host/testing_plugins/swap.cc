@@ -4,8 +4,8 @@
 // which saw two generations shows it; and that goes wrong where its configuration says.
 //
 //   role "front"  notes its mark at the request's head and again at the answer's
-//   role "back"   answers with its own mark and the one that the front put on the request; below
-//                 /slow after a pause
+//   role "back"   answers with its own mark and the one that the front put on the request; to
+//                 /slow after a pause, to /held when its client has lost patience
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -21,6 +21,13 @@ namespace {
 #ifdef SWAP_CRASH
 struct Early {
   Early() { std::raise(SIGSEGV); }
+} const early;
+#endif
+#ifdef SWAP_HANG
+struct Early {
+  Early() {
+    while (true) std::raise(SIGCONT);
+  }
 } const early;
 #endif
 
@@ -73,14 +80,24 @@ class Swap {
       if (swap.fail_ == "stall") std::this_thread::sleep_for(std::chrono::milliseconds(400));
       if (swap.fail_ == "stream") return misuse_stream(exchange);
       if (swap.fail_ == "twice") return answer(exchange), answer(exchange);
+      if (swap.fail_ == "greedy") return GW_CONTINUE;  // its turn comes with the body
       if (swap.front_) {
         exchange.set_header(GW_REQUEST, "X-Front", swap.mark_);
         return GW_CONTINUE;
       }
-      if (exchange.path() != "/slow") return answer(exchange);
-      const gw_waker waker = exchange.pause(10000);
-      wait->timer.start(worker, 20, [waker] { gw::wake(waker); });
+      const bool held = exchange.path() == "/held";
+      if (!held && exchange.path() != "/slow") return answer(exchange);
+      const gw_waker waker = exchange.pause(held ? 600000 : 10000);
+      const int times = swap.fail_ == "wake_twice" ? 2 : 1;
+      wait->timer.start(worker, held ? 600000 : 20, [waker, times] {
+        for (int i = 0; i < times; ++i) gw::wake(waker);
+      });
       return GW_PAUSE;
+    }
+    gw::Verdict on_request_body(gw::Exchange, void*&, std::string_view data, bool,
+                                std::uint64_t& consumed) const {
+      consumed = data.size() + (swap.fail_ == "greedy" ? 1 : 0);
+      return GW_CONTINUE;
     }
     gw::Verdict on_resume(gw::Exchange exchange, void*&) {
       if (swap.fail_ == "late") answer_late(exchange);

@@ -39,7 +39,7 @@ typedef struct gw_context_api {
 
 /* "gw.config/1": reads a table that was already checked against the manifest's schema; defaults are
  * filled in and ${NAME:default} replaced. Reading a key that the schema lacks, or as another type,
- * gives GW_NOT_FOUND. Usable in `create` and in a command; text lives until that call returns. */
+ * gives GW_NOT_FOUND. Usable in `create` alone: table and texts live until that call returns. */
 typedef struct gw_config_api {
   uint32_t struct_size;
   /* [main] type string; type path: made absolute, relative to the configuration file's folder. */
