@@ -33,6 +33,7 @@ endforeach()
 
 # ---- gateway-dev
 install(DIRECTORY sdk/include/gateway DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT gateway-dev)
+install(FILES sdk/README.md DESTINATION share/doc/gateway-dev COMPONENT gateway-dev)
 install(DIRECTORY sdk/template sdk/examples DESTINATION ${sdk_dir} COMPONENT gateway-dev)
 install(FILES cmake/plugin.map DESTINATION ${sdk_dir} COMPONENT gateway-dev)
 install(TARGETS gw_sdk EXPORT GatewaySDK COMPONENT gateway-dev)
@@ -78,4 +79,5 @@ set(CPACK_DEBIAN_GATEWAY-DEV_DESCRIPTION "What plugins of the gateway are built 
 set(CPACK_DEBIAN_GATEWAY-DEV_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_GATEWAY-DEV_PACKAGE_DEPENDS
   "nlohmann-json3-dev, libtomlplusplus-dev, libgtest-dev, pkg-config | pkgconf")
+set(CPACK_DEBIAN_GATEWAY-DEV_PACKAGE_RECOMMENDS "gateway, cmake, g++ | c++-compiler")
 include(CPack)

@@ -23,7 +23,8 @@ World::World(const Loaded& loaded, const std::string& config) : loaded_(loaded) 
   router_ = std::make_unique<testing::Instance>(host_, testing::straight_router(), "", "straight");
   plugin_ = std::make_unique<testing::Instance>(host_, loaded.plugin(), config, "checked");
   if (plugin_->created()) return;
-  std::string all = "refuses its configuration:";
+  std::string all = config.empty() ? "refuses to be without configuration (--config FILE):"
+                                   : "refuses its configuration:";
   for (const std::string& line : plugin_->complaints()) all += "\n  " + line;
   throw std::runtime_error(all);
 }

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A plugin author's way, from the two Debian packages alone to filters in a running gateway.
 
-The packages are unpacked into a folder of their own. In an empty folder the template is built and
-unit-tested with find_package, the C example with pkg-config, the Rust example with rustc; then
-gateway-plugin-check tries all three, and the packaged gateway loads them.
+The packages are unpacked into a folder of their own. In an empty folder what gateway-dev's README says is done word
+for word, until the template's filter answers; then the C example is built with pkg-config, the Rust example with
+rustc, gateway-plugin-check tries all three, and the packaged gateway loads them.
 """
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -46,11 +47,27 @@ class AuthorTest(unittest.TestCase):
     def template(self, root, author):
         self.assertLess(len((root / "usr/share/gateway/template/plugin.cc").read_text().splitlines()), 40,
                         "a useful filter is short")
-        shutil.copytree(root / "usr/share/gateway/template", author / "hello")
-        run("cmake", "-S", "hello", "-B", "build", f"-DCMAKE_PREFIX_PATH={root}/usr", cwd=author)
-        run("cmake", "--build", "build", cwd=author)
-        self.assertIn("100% tests passed", run("ctest", "--test-dir", "build", cwd=author))
-        return author / "build" / "hello.so"
+        readme = (root / "usr/share/doc/gateway-dev/README.md").read_text()
+        for path in re.findall(r"`(/usr/[^`]*)`", readme):
+            self.assertTrue((root / path[1:]).exists(), path)
+        steps, = re.findall(r"```sh\n(cp .*?)```", readme, re.S)
+        author.mkdir()
+        said = run("sh", "-euxc", steps.replace("/usr/", f"{root}/usr/"), cwd=author, env={
+            **os.environ, "PATH": f"{root}/usr/bin:{os.environ['PATH']}", "CMAKE_PREFIX_PATH": f"{root}/usr"})
+        for words in ("100% tests passed", "loads: yes", "ok    reloads", "gateway.toml is good"):
+            self.assertIn(words, said)
+        config = author / "hello" / "gateway.toml"
+        config.write_text(config.read_text().replace(":8080", ":0"))
+        gateway = harness.Gateway(config, program=root / "usr/bin/gateway", cwd=config.parent)
+        try:
+            self.assertEqual(gateway.request("GET", "/").headers["X-Hello"], "world")
+            config.write_text(config.read_text().replace('"world"', '"everybody"'))
+            self.assertTrue(gateway.reload(), gateway.log())
+            self.assertEqual(gateway.request("GET", "/").headers["X-Hello"], "everybody")
+            gateway.stop()
+        finally:
+            gateway.kill()
+        return author / "hello" / "build" / "hello.so"
 
     def c_example(self, root, author):
         env = {**os.environ, "PKG_CONFIG_LIBDIR": ":".join(str(p.parent) for p in root.rglob("gateway-sdk.pc"))}

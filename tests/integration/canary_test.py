@@ -89,7 +89,7 @@ class Canary(Case):
         self.assertEqual(self.metric('gateway_canaries_failed_total{reason="errors"}'), 0)
 
     def test_one_that_fails_is_given_up(self):
-        self.try_out("new", fail="twice")
+        self.try_out("new", fail="throw")
         seen = self.ask(200)
         self.assertIn((500, ""), seen)
         self.assertLess(seen.count((500, "")), 60)

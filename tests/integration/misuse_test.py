@@ -74,6 +74,7 @@ class Misuse(unittest.TestCase):
                         gateway.request("POST", "/", {}, b"x" * 100)
                 self.assertEqual(gateway.child.wait(harness.DEADLINE_S), -signal.SIGABRT)
                 gateway.wait_log(f'plugin instance "nasty" {words}')
+                gateway.wait_log(r"crashes: SIGABRT in plugin nasty \(swap 1.0.0\), its misuse of the ABI")
 
     def test_a_waker_used_twice_resumes_once(self):
         with harness.scratch() as folder:

@@ -78,6 +78,14 @@ class PluginCheck(unittest.TestCase):
                 if not wrong:
                     self.assertEqual(list(results), CHECKS)
 
+    def test_a_configuration_that_is_needed_is_asked_for(self):
+        shipped = harness.BUILD / "plugins" / "cors.so"
+        for config, words in (("", "refuses to be without configuration (--config FILE)"),
+                              ('ruls = []\n', 'unknown key "ruls" in [plugin.config] of checked; did you mean "rules"?')):
+            status, results, text = check(shipped, config, "--only", "configuration")
+            self.assertEqual(status, 1, text)
+            self.assertIn(words, text)
+
     def test_what_hangs_is_ended(self):
         status, results, text = self.spoilt("hang", "--limit", "1", "--only", "life")
         self.assertEqual((status, list(results)), (1, ["life"]))

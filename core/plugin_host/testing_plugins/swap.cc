@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <gateway/plugin.hpp>
+#include <stdexcept>
 #include <thread>
 
 namespace {
@@ -79,6 +80,7 @@ class Swap {
       if (swap.fail_ == "thread_crash") std::thread([] { *nowhere = 1; }).detach();
       if (swap.fail_ == "stall") std::this_thread::sleep_for(std::chrono::milliseconds(400));
       if (swap.fail_ == "stream") return misuse_stream(exchange);
+      if (swap.fail_ == "throw") throw std::runtime_error("is set to fail");
       if (swap.fail_ == "twice") return answer(exchange), answer(exchange);
       if (swap.fail_ == "greedy") return GW_CONTINUE;  // its turn comes with the body
       if (swap.front_) {
