@@ -144,6 +144,8 @@ bool Reader::read_request_line() {
 }
 
 bool Reader::read_lines() {
+  constexpr std::uint32_t kOwnFields = 8;  // one more than put_in_own_fields adds at most
+  out_.fields.reserve(parsed_.line_count() + kOwnFields);
   for (std::uint32_t i = 0; i < parsed_.line_count(); ++i) {
     const HeadParser::Line& line = parsed_.line(i);
     const std::string_view name = line.name.in(text_);
