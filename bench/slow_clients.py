@@ -8,8 +8,9 @@ that they sent. Aims: p99 under twice as long, under 100 bytes held for a byte s
     bench/slow_clients.py [--clients 10000] [--requests 5000] [--build build/release]
     bench/slow_clients.py --memory [--clients 2000]
 
-The second form reports the memory alone, for each way we know of making the gateway hold much for few bytes. What costs
-more than 100 bytes a byte is bounded by a number: of connections, or of requests at and before a service.
+Then the memory for each way we know of making the gateway hold much for few bytes (tests/support/hostile.py); the second
+form reports that alone. What costs more than 100 bytes a byte is bounded by a number: of connections, or of requests at
+and before a service.
 """
 
 import argparse
@@ -26,70 +27,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "
 
 HEAD = b"GET / HTTP/1.1\r\nHost: shop\r\nUser-Agent: slow\r\nX-Filler: "
 BODY = b"POST / HTTP/1.1\r\nHost: shop\r\nContent-Length: 100000\r\n\r\n"
-CONFIG = """
-[server]
-listen = ["127.0.0.1:0"]
-header_timeout = "5m"
-body_idle_timeout = "5m"
-[[plugin]]
-name = "echo"
-file = "echo.so"
-[[pipeline]]
-filters = ["echo"]
-"""
-
-
-PROXIED = """
-[server]
-header_timeout = "5m"
-[[listener]]
-name = "main"
-address = "127.0.0.1:0"
-proxy_protocol = true
-[[plugin]]
-name = "echo"
-file = "echo.so"
-[[pipeline]]
-filters = ["echo"]
-"""
-ROUTED = """
-[server]
-listen = ["127.0.0.1:0"]
-header_timeout = "5m"
-body_idle_timeout = "5m"
-connect_timeout = "5m"
-[[plugin]]
-name = "router"
-file = "router_eureka.so"
-[plugin.config]
-eureka_urls = []
-fetch = false
-register = false
-routes = [{{ id = "service", uri = "http://127.0.0.1:{port}", predicates = ["Path=/**"] }}]
-[[pipeline]]
-filters = ["router"]
-"""
-POST = b"POST / HTTP/1.1\r\nHost:a\r\n"
-ATTACKS = {  # what each connection says, and then no more; ROUTED: the service takes connections, and no more either
-    "nothing": (CONFIG, b""),
-    "a byte": (CONFIG, b"G"),
-    "a request line": (CONFIG, b"GET / HTTP/1.1\r\n"),
-    "half a head": (CONFIG, b"GET / HTTP/1.1\r\nHost: shop\r\n"),
-    "17 tiny fields": (CONFIG, b"GET / HTTP/1.1\r\nHost: shop\r\n" + b"a:\r\n" * 17),
-    "90 tiny fields": (CONFIG, b"GET / HTTP/1.1\r\nHost: shop\r\n" + b"a:\r\n" * 90),
-    "513 bytes of a head": (CONFIG, b"GET / HTTP/1.1\r\nHost: shop\r\nX: " + b"a" * 480),
-    "a head, no body": (CONFIG, POST + b"Content-Length:9\r\n\r\n"),
-    "90 tiny fields, no body": (CONFIG, POST + b"Content-Length:9\r\n" + b"a:\r\n" * 90 + b"\r\n"),
-    "200 requests, no answer read": (CONFIG, b"GET / HTTP/1.1\r\nHost:a\r\n\r\n" * 200),
-    "a byte of a PROXY header": (PROXIED, b"P"),
-    "half a PROXY header": (PROXIED, b"PROXY TCP4 192.0.2.1 192.0.2.2 1 "),
-    "half a binary PROXY header": (PROXIED, b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x0f\0" + b"x" * 3000),
-    "a head, no body, to a service": (ROUTED, POST + b"Content-Length:9\r\n\r\n"),
-    "a request to a stalled service": (ROUTED, b"GET / HTTP/1.1\r\nHost:a\r\n\r\n"),
-    "50 requests to it": (ROUTED, b"GET / HTTP/1.1\r\nHost:a\r\n\r\n" * 50),
-    "1,000 tiny chunks to it": (ROUTED, POST + b"Transfer-Encoding:chunked\r\n\r\n" + b"1\r\na\r\n" * 1000),
-    "60 kB to it": (ROUTED, POST + b"Content-Length:9999999\r\n\r\n" + b"x" * 60000),
-}
 
 
 def attack(port, clients, pipe):
@@ -130,41 +67,12 @@ def latencies(port, requests):
     return taken[len(taken) // 2] * 1e6, taken[len(taken) * 99 // 100] * 1e6
 
 
-def resident(pid):
-    with open(f"/proc/{pid}/smaps_rollup") as lines:
-        return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
-
-
-def held_by(config, data, clients):
-    """(bytes held for a connection, bytes it sent) by that many clients, without those of an idle gateway."""
-    import harness
-    with harness.scratch() as folder, socket.create_server(("127.0.0.1", 0), backlog=4096) as service:
-        path = folder / "gateway.toml"
-        path.write_text(config.format(port=service.getsockname()[1]))
-        gateway = harness.Gateway(path, cwd=folder)
-        try:
-            before, sent, lines = resident(gateway.child.pid), 0, []
-            for _ in range(clients):
-                line = socket.create_connection(("127.0.0.1", gateway.port))
-                lines.append(line)
-                line.setblocking(False)
-                sent += line.send(data)
-            last = -1
-            while (now := resident(gateway.child.pid)) != last:  # until it has read all
-                last = now
-                time.sleep(0.5)
-        finally:
-            gateway.kill()
-        for line in lines:
-            line.close()
-    return (last - before) / clients, sent / clients
-
-
 def memory(clients):
-    print(f"{clients} connections each: bytes held for one, and for each byte that it sent")
-    for name, (config, data) in ATTACKS.items():
-        bytes_held, sent = held_by(config, data, clients)
-        print(f"  {name:32} {bytes_held:6.0f} {bytes_held / sent if sent else float('inf'):8.1f}", flush=True)
+    from hostile import WAYS, held_by
+    print(f"{clients} connections each, and then silence: bytes that one sent, bytes held for it, and for each that it sent")
+    for name, (config, data) in WAYS.items():
+        held, sent = held_by(config, data, clients)
+        print(f"  {name:32} {sent:6.0f} {held:6.0f} {f'{held / sent:8.1f}' if sent else ''}".rstrip(), flush=True)
 
 
 def main():
@@ -177,6 +85,7 @@ def main():
     if wanted.build:
         os.environ["GW_BUILD"] = str(pathlib.Path(wanted.build).resolve())
     import harness
+    from hostile import CONFIG, resident
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     clients = min(wanted.clients, hard // 2 - 300)  # the gateway keeps a descriptor for each request's service
@@ -204,6 +113,7 @@ def main():
     print(f"good traffic alone:            p50 {alone[0]:.0f} us, p99 {alone[1]:.0f} us")
     print(f"beside {clients} slow clients: p50 {beside[0]:.0f} us, p99 {beside[1]:.0f} us ({beside[1] / alone[1]:.2f} times)")
     print(f"memory: {held / clients:.0f} bytes a connection, {held / sent:.1f} for each of {sent} bytes sent")
+    memory(min(clients, 2000))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ namespace gw::base {
 class ChunkPool {
  public:
   static constexpr std::size_t kChunkBytes = 4096;
-  static constexpr std::size_t kFirstBytes = 944;  // two hold a small request to a service
+  static constexpr std::size_t kFirstBytes = 760;  // holds a small request to a service
 
   // Keeps at most `keep` unused chunks of each size; more are given back to the system.
   explicit ChunkPool(std::size_t keep = 1024) : keep_(keep) {}

@@ -25,13 +25,30 @@ bool take_value(std::string_view& text, std::string_view& out) {
   return is_field_name(out);  // both are tokens
 }
 
-// "192.0.2.1:80" and "[2001:db8::1]:80" without what is not the address.
-std::string_view address_of(std::string_view node) {
-  if (node.starts_with('[')) return node.substr(1, node.find(']') - 1);
-  return node.substr(0, node.find(':'));
+// Behind an address: nothing, ":80", or ":_hidden" (RFC 7239 6.2).
+bool is_port(std::string_view text) {
+  constexpr std::size_t kMostDigits = 5;
+  if (text.empty()) return true;
+  text.remove_prefix(1);
+  if (text.starts_with('_')) return is_field_name(text);
+  return !text.empty() && text.size() <= kMostDigits &&
+         text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 }  // namespace
+
+std::string_view node_address(std::string_view node) {
+  std::size_t end = node.find(':');
+  std::size_t from = 0;
+  if (node.starts_with('[')) {
+    end = node.find(']');
+    if (end == std::string_view::npos || (end + 1 < node.size() && node[end + 1] != ':')) return {};
+    from = 1;
+  } else if (end == std::string_view::npos || node.find(':', end + 1) != std::string_view::npos) {
+    return node;  // IPv6 without brackets has no port
+  }
+  return is_port(node.substr(end + from)) ? node.substr(from, end - from) : std::string_view();
+}
 
 bool ForwardedHops::read(std::string_view text) {
   size_ = 0;
@@ -47,7 +64,7 @@ bool ForwardedHops::read(std::string_view text) {
       std::string_view value;
       text.remove_prefix(equals + 1);
       if (!is_field_name(name) || !take_value(text, value)) return false;
-      if (same_name(name, "for")) hop.address = address_of(value);
+      if (same_name(name, "for")) hop.address = node_address(value);
       if (same_name(name, "proto")) hop.proto = value;
       text = trim_blanks(text);
       if (text.empty()) return true;

@@ -9,6 +9,11 @@
 
 namespace gw::http {
 
+// The address of a node as proxies write it, there and in X-Forwarded-For: "192.0.2.1:80",
+// "[2001:db8::1]:80", "2001:db8::1", without what is not the address. Empty: malformed. Names are
+// taken for addresses: who needs one looks whether it is.
+std::string_view node_address(std::string_view node);
+
 // What one proxy said. Views into the field; empty where it said nothing.
 struct ForwardedHop {
   std::string_view address;  // of `for`, without quotes, brackets and port; "unknown" and "_x" too

@@ -23,6 +23,28 @@ TEST(Forwarded, Hops) {
   EXPECT_EQ(hops[3].proto, "http");
 }
 
+TEST(Forwarded, Addresses) {
+  const std::pair<const char*, const char*> table[] = {
+      {"192.0.2.1", "192.0.2.1"},
+      {"192.0.2.1:5678", "192.0.2.1"},
+      {"192.0.2.1:_x", "192.0.2.1"},
+      {"2001:db8::1", "2001:db8::1"},
+      {"[2001:db8::1]", "2001:db8::1"},
+      {"[::1]:443", "::1"},
+      {"unknown", "unknown"},
+      {"", ""},
+      {"192.0.2.1:", ""},
+      {"192.0.2.1:x", ""},
+      {"192.0.2.1:123456", ""},
+      {"192.0.2.1:_", "192.0.2.1"},
+      {"[::1", ""},
+      {"[::1]x", ""},
+      {"[::1]:", ""},
+      {"[::1]:x", ""},
+  };
+  for (const auto& [node, address] : table) EXPECT_EQ(address, node_address(node)) << node;
+}
+
 TEST(Forwarded, Malformed) {
   ForwardedHops hops;
   for (const char* text :

@@ -67,15 +67,37 @@ struct HeadCallbacks {
   }
 };
 
-void HeadParser::start(bool request, base::Arena& arena, std::uint32_t max_fields) {
+void HeadParser::start(bool request, base::Arena& arena, std::uint32_t max_fields, Line* lines,
+                       std::uint32_t room) {
   request_ = request;
   arena_ = &arena;
-  lines_ = nullptr;
+  lines_ = lines;
   seen_ = head_bytes_ = 0;
-  line_count_ = line_capacity_ = 0;
+  line_count_ = 0;
+  line_capacity_ = room;
   max_fields_ = max_fields;
   target_ = reason_ = {};
   plain_ = in_name_ = past_first_line_ = too_many_ = false;
+}
+
+HeadParser* HeadParser::keep() const {
+  auto* kept = arena_->make<HeadParser>(*this);
+  if (kept == nullptr) return nullptr;
+  kept->parser_.data = kept;
+  kept->lines_ = nullptr;
+  kept->line_capacity_ = line_count_;
+  if (line_count_ == 0) return kept;
+  const std::size_t size = line_count_ * sizeof(Line);
+  kept->lines_ = static_cast<Line*>(arena_->try_allocate(size));
+  if (kept->lines_ == nullptr) return nullptr;
+  std::memcpy(static_cast<void*>(kept->lines_), lines_, size);
+  return kept;
+}
+
+HeadParser& SharedHeadParser::start(bool request, base::Arena& arena, std::uint32_t max_fields) {
+  if (lines_.size() < max_fields) lines_.resize(max_fields);
+  parser_.start(request, arena, max_fields, lines_.data(), max_fields);
+  return parser_;
 }
 
 bool HeadParser::add_line() {
@@ -84,8 +106,8 @@ bool HeadParser::add_line() {
     return false;
   }
   if (line_count_ == line_capacity_) {
-    constexpr std::uint32_t kFirst = 16;
-    const std::uint32_t capacity = line_capacity_ == 0 ? kFirst : line_capacity_ * 2;
+    constexpr std::uint32_t kFirst = 8;
+    const std::uint32_t capacity = std::max(kFirst, line_capacity_ * 2);
     auto* lines = static_cast<Line*>(arena_->try_allocate(capacity * sizeof(Line)));
     if (lines == nullptr) {
       too_many_ = true;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "base/arena.h"
 #include "http/field_names.h"
@@ -29,10 +30,14 @@ class HeadParser {
   };
   enum class Result { kMore, kDone, kBad, kTooManyFields };
 
-  // Lines are kept in `arena`.
-  void start(bool request, base::Arena& arena, std::uint32_t max_fields);
+  // Lines are kept in `arena`; the first `room` of them at `lines`, until keep().
+  void start(bool request, base::Arena& arena, std::uint32_t max_fields, Line* lines = nullptr,
+             std::uint32_t room = 0);
   // `text` is all of the message so far, `size` bytes, of which earlier calls saw `seen()`.
   Result feed(const char* text, std::size_t size);
+
+  // A copy in the arena, with its lines, that goes on where this one stands; null: no room.
+  HeadParser* keep() const;
 
   std::size_t seen() const { return seen_; }
   // Once kDone:
@@ -84,5 +89,20 @@ class HeadParser {
   bool past_first_line_ = false;
   bool too_many_ = false;
 };
+
+// A worker's parser, for heads that are whole when they come, as nearly all are: what they take is
+// not memory of their message. One user at a time, from start() to the end of its turn.
+class SharedHeadParser {
+ public:
+  HeadParser& start(bool request, base::Arena& arena, std::uint32_t max_fields);
+
+ private:
+  HeadParser parser_;
+  std::vector<HeadParser::Line> lines_;
+};
+
+// Is it a request's first bytes, at most its first line and little enough to be kept as they are? What
+// they are worth is for a HeadParser to say, when more has come.
+bool begins_request(std::string_view text);
 
 }  // namespace gw::http

@@ -23,7 +23,7 @@ struct HeadText {
   [[nodiscard]] bool add(base::Arena& arena, std::string_view more, bool grows) {
     const std::size_t needed = size + more.size();
     if (needed > capacity) {
-      constexpr std::size_t kFirst = 512;
+      constexpr std::size_t kFirst = 128;
       const std::size_t room = grows ? std::max(kFirst, needed * 2) : needed;
       auto* memory = static_cast<char*>(arena.try_allocate(room));
       if (memory == nullptr) return false;

@@ -97,8 +97,12 @@ const Field* FieldList::search(std::string_view name, std::uint32_t nth) const {
 
 bool FieldList::grow() {
   constexpr std::uint32_t kFirst = 16;
-  const std::uint32_t capacity = std::min(kMost, capacity_ == 0 ? kFirst : capacity_ * 2);
-  if (capacity == size_) return false;
+  return move_to(capacity_ == 0 ? kFirst : capacity_ * 2);
+}
+
+bool FieldList::move_to(std::uint32_t capacity) {
+  capacity = std::min(kMost, capacity);
+  if (capacity <= capacity_) return false;
   auto* fields = static_cast<Field*>(arena_->try_allocate(capacity * sizeof(Field)));
   if (fields == nullptr) return false;
   if (size_ > 0) std::memcpy(static_cast<void*>(fields), fields_, size_ * sizeof(Field));

@@ -54,6 +54,8 @@ class FieldList {
     fields_[size_++] = Field{name, value};
     return true;
   }
+  // Makes room for so many at once, where the arena has it.
+  void reserve(std::uint32_t count) { (void)move_to(count); }
   // How many were removed.
   std::uint32_t remove(std::string_view name);
   void clear() { size_ = 0; }
@@ -65,6 +67,7 @@ class FieldList {
   }
   const Field* search(std::string_view name, std::uint32_t nth) const;
   bool grow();
+  bool move_to(std::uint32_t capacity);
 
   base::Arena* arena_;
   Field* fields_ = nullptr;

@@ -9,6 +9,7 @@
 #include <emmintrin.h>
 #endif
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -119,6 +120,22 @@ const char* HeadParser::plain_status_line(const char* text, const char* end) {
   parser_.status_code = status;
   reason_ = span(text, at + 4, line_end);
   return line_end + 2;
+}
+
+bool begins_request(std::string_view text) {
+  constexpr std::size_t kMost = 40;
+  constexpr std::string_view kLineEnd = "\r\n";
+  if (text.size() > kMost) return false;
+  if (text.starts_with(kLineEnd)) text.remove_prefix(kLineEnd.size());  // an empty line
+  if (kLineEnd.starts_with(text)) return true;
+  for (const Method& method : kMethods) {
+    const std::size_t size = std::min(text.size(), method.text.size());
+    if (text.substr(0, size) != method.text.substr(0, size)) continue;
+    const char* end = text.data() + text.size();
+    const char* line_end = skip_plain(text.data() + size, end);
+    return kLineEnd.starts_with({line_end, static_cast<std::size_t>(end - line_end)});
+  }
+  return false;
 }
 
 bool HeadParser::plain_lines(const char* text, const char* at, const char* end) {

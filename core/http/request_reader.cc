@@ -33,6 +33,17 @@ bool is_request_id(std::string_view id) {
          });
 }
 
+// The entry at the client's place of a list, `hop` from the right: what stands before it clients may
+// have written. Of a shorter list the first: proxies on the way handed on what they were told.
+std::string_view entry_of_client(std::string_view list, std::size_t hop) {
+  while (true) {
+    const std::size_t comma = list.rfind(',');
+    const std::string_view entry = trim_blanks(list.substr(comma + 1));  // npos + 1: all
+    if (comma == std::string_view::npos || hop-- == 0) return entry;
+    list = list.substr(0, comma);
+  }
+}
+
 // One request, read once: collects what the lines say, then judges.
 class Reader {
  public:
@@ -58,14 +69,20 @@ class Reader {
   void settle_upgrade();  // of what is left when nominated fields are gone
   bool put_in_own_fields();
   bool add_forwarded_for();
+  bool add_proto_host_port();
   void believe_proxies();
   void believe_hops(const ForwardedHops& hops);
-  bool believe(std::string_view address);
+  void settle_what_proxies_said();
+  bool believe(std::string_view address, std::size_t hop);
   bool add_forwarded();
   bool add(std::string_view name, std::string_view value) {
     return out_.fields.add(name, value) || refuse(431, "too many header lines");
   }
   std::string_view text_of(std::initializer_list<std::string_view> parts);
+  // Several fields of a name are one list (RFC 9110 5.3).
+  void join(std::string_view& list, std::string_view value) {
+    if (!value.empty()) list = list.empty() ? value : text_of({list, ", ", value});
+  }
 
   const HeadParser& parsed_;
   const char* text_;
@@ -83,14 +100,16 @@ class Reader {
   std::string_view forwarded_for_;
   std::string_view forwarded_proto_;
   std::string_view forwarded_host_;
+  std::string_view forwarded_port_;
+  std::string_view real_ip_;
   std::string_view request_id_;
+  std::size_t believed_hop_ = 0;  // the client's place in what proxies list, from the right
   std::uint32_t hosts_ = 0;
   std::uint32_t lengths_ = 0;
   std::uint32_t codings_ = 0;
   std::uint32_t expects_ = 0;
   std::uint32_t upgrades_ = 0;
   std::uint32_t max_forwards_ = 0;
-  bool forwarded_port_ = false;
 };
 
 RequestFacts Reader::run() {
@@ -144,6 +163,8 @@ bool Reader::read_request_line() {
 }
 
 bool Reader::read_lines() {
+  constexpr std::uint32_t kOwnFields = 8;  // one more than put_in_own_fields adds at most
+  out_.fields.reserve(parsed_.line_count() + kOwnFields);
   for (std::uint32_t i = 0; i < parsed_.line_count(); ++i) {
     const HeadParser::Line& line = parsed_.line(i);
     const std::string_view name = line.name.in(text_);
@@ -191,29 +212,24 @@ bool Reader::read_line(Known known, std::string_view name, std::string_view valu
     case Known::kHopByHop:
       return true;
     case Known::kForwarded:
-      if (sender_.trusted && settings_.forwarded) {
-        forwarded_ = forwarded_.empty() ? value : text_of({forwarded_, ", ", value});
-      }
+      if (sender_.trusted && settings_.forwarded) join(forwarded_, value);
       return true;
     case Known::kXForwardedFor:
-      if (sender_.trusted) {
-        forwarded_for_ = forwarded_for_.empty() ? value : text_of({forwarded_for_, ", ", value});
-      }
+      if (sender_.trusted) join(forwarded_for_, value);
       return true;
     case Known::kXForwardedProto:
-      if (!sender_.trusted || value.empty()) return true;
-      forwarded_proto_ = value;
-      return add(name, value);
+      if (sender_.trusted) join(forwarded_proto_, value);
+      return true;
     case Known::kXForwardedHost:
-      if (!sender_.trusted || value.empty()) return true;
-      forwarded_host_ = value;
-      return add(name, value);
+      if (sender_.trusted) join(forwarded_host_, value);
+      return true;
     case Known::kXForwardedPort:
-      if (!sender_.trusted) return true;
-      forwarded_port_ = true;
-      return add(name, value);
-    case Known::kXForwarded:
+      if (sender_.trusted) join(forwarded_port_, value);
+      return true;
     case Known::kXRealIp:
+      if (sender_.trusted) real_ip_ = value;
+      return true;
+    case Known::kXForwarded:
       return sender_.trusted ? add(name, value) : true;
     case Known::kMaxForwards:
       return out_.method == "OPTIONS" ? settle_max_forwards(value) : add(name, value);
@@ -307,7 +323,6 @@ std::string_view Reader::text_of(std::initializer_list<std::string_view> parts) 
 // The client is the right-most address that no trusted proxy could have made up: of
 // X-Forwarded-For, or else of Forwarded.
 void Reader::believe_proxies() {
-  if (same_name(forwarded_proto_, "https")) facts_.scheme = "https";
   ForwardedHops hops;
   if (!forwarded_.empty() && !hops.read(forwarded_)) {
     forwarded_ = {};  // nobody downstream should have to guess
@@ -319,7 +334,7 @@ void Reader::believe_proxies() {
     const std::size_t comma = rest.rfind(',');
     const std::string_view address =
         trim_blanks(comma == std::string_view::npos ? rest : rest.substr(comma + 1));
-    if (!believe(address)) return;
+    if (!believe(node_address(address), hop)) return;
     rest = comma == std::string_view::npos ? std::string_view() : rest.substr(0, comma);
   }
 }
@@ -329,14 +344,31 @@ void Reader::believe_hops(const ForwardedHops& hops) {
     const bool https = same_name(hops[i].proto, "https");
     if (forwarded_proto_.empty() && !hops[i].proto.empty())
       facts_.scheme = https ? "https" : "http";
-    if (!believe(hops[i].address)) return;
+    if (!believe(hops[i].address, hops.size() - 1 - i)) return;
   }
 }
 
+// Of several values the service gets one, so that it cannot take another than the gateway.
+void Reader::settle_what_proxies_said() {
+  forwarded_proto_ = entry_of_client(forwarded_proto_, believed_hop_);
+  forwarded_host_ = entry_of_client(forwarded_host_, believed_hop_);
+  forwarded_port_ = entry_of_client(forwarded_port_, believed_hop_);
+  real_ip_ = node_address(real_ip_);
+  std::uint64_t port = 0;
+  if (!is_field_name(forwarded_proto_)) forwarded_proto_ = {};
+  if (!is_authority(forwarded_host_)) forwarded_host_ = {};
+  if (!parse_length(forwarded_port_, port) || port == 0 || port > 65535) forwarded_port_ = {};
+  if (net::Address::from_ip(real_ip_).kind == net::Address::Kind::kNone) real_ip_ = {};
+  if (forwarded_proto_.empty()) return;
+  const bool secure = same_name(forwarded_proto_, "https") || same_name(forwarded_proto_, "wss");
+  facts_.scheme = secure ? "https" : "http";
+}
+
 // Whether to look at what stands before it: a trusted proxy's word.
-bool Reader::believe(std::string_view address) {
+bool Reader::believe(std::string_view address, std::size_t hop) {
   if (net::Address::from_ip(address).kind == net::Address::Kind::kNone) return false;
   facts_.client_address = address;
+  believed_hop_ = hop;
   return settings_.trusted && settings_.trusted(address);
 }
 
@@ -357,32 +389,39 @@ bool Reader::add_forwarded() {
   if (address == "unix") address = "unknown";
   const bool ip6 = address.find(':') != std::string_view::npos;
   std::string_view host = forwarded_.empty() ? forwarded_host_ : std::string_view();
-  host = trim_blanks(host.substr(0, host.find(',')));
-  if (host.empty() || host.find_first_of("\"\\") != std::string_view::npos) host = out_.authority;
+  if (host.empty()) host = out_.authority;
   return add("Forwarded",
              text_of({forwarded_, forwarded_.empty() ? "" : ", ", ip6 ? "for=\"[" : "for=", address,
                       ip6 ? "]\"" : "", host.empty() ? "" : ";host=\"", host,
                       host.empty() ? "" : "\"", ";proto=", facts_.scheme}));
 }
 
-bool Reader::put_in_own_fields() {
-  if (sender_.trusted) believe_proxies();
-  if (!add_forwarded_for() || !add_forwarded()) return false;
-  if (forwarded_proto_.empty() && !add("X-Forwarded-Proto", facts_.scheme)) return false;
-  if (!out_.authority.empty()) {
-    if (forwarded_host_.empty() && !add("X-Forwarded-Host", out_.authority)) return false;
-    const std::size_t colon = out_.authority.rfind(':');
-    const bool has_port = colon != std::string_view::npos && !out_.authority.ends_with(']');
-    char digits[5];
-    std::string_view port = facts_.scheme == "https" ? "443" : "80";
-    if (has_port) {
-      port = out_.authority.substr(colon + 1);
-    } else if (sender_.connected_port != 0) {
-      const auto end = std::to_chars(digits, std::end(digits), sender_.connected_port).ptr;
-      port = out_.fields.arena().copy({digits, static_cast<std::size_t>(end - digits)});
-    }
-    if (!forwarded_port_ && !add("X-Forwarded-Port", port)) return false;
+bool Reader::add_proto_host_port() {
+  const std::string_view proto = forwarded_proto_.empty() ? facts_.scheme : forwarded_proto_;
+  if (!add("X-Forwarded-Proto", proto)) return false;
+  const std::string_view host = forwarded_host_.empty() ? out_.authority : forwarded_host_;
+  if (!host.empty() && !add("X-Forwarded-Host", host)) return false;
+  if (!forwarded_port_.empty()) return add("X-Forwarded-Port", forwarded_port_);
+  if (host.empty()) return true;
+  const std::size_t colon = host.rfind(':');
+  char digits[5];
+  std::string_view port = facts_.scheme == "https" ? "443" : "80";
+  if (colon != std::string_view::npos && !host.ends_with(']')) {
+    port = host.substr(colon + 1);
+  } else if (sender_.connected_port != 0) {
+    const auto end = std::to_chars(digits, std::end(digits), sender_.connected_port).ptr;
+    port = out_.fields.arena().copy({digits, static_cast<std::size_t>(end - digits)});
   }
+  return add("X-Forwarded-Port", port);
+}
+
+bool Reader::put_in_own_fields() {
+  if (sender_.trusted) {
+    believe_proxies();
+    settle_what_proxies_said();
+  }
+  if (!add_forwarded_for() || !add_forwarded() || !add_proto_host_port()) return false;
+  if (!real_ip_.empty() && !add("X-Real-IP", real_ip_)) return false;
   if (!add("Via", out_.minor == 0 ? "1.0 gateway" : "1.1 gateway")) return false;
   if (!settings_.request_id) return true;
   out_.request_id = request_id_.empty() ? sender_.fresh_id : request_id_;

@@ -20,6 +20,8 @@ struct Lines {
 
 const char* read_lines(const HeadParser& parsed, const char* text, ResponseHead& out,
                        Lines& lines) {
+  constexpr std::uint32_t kOwnFields = 4;  // Via, and what filters add
+  out.fields.reserve(parsed.line_count() + kOwnFields);
   for (std::uint32_t i = 0; i < parsed.line_count(); ++i) {
     const std::string_view name = parsed.line(i).name.in(text);
     const std::string_view value = parsed.line(i).value.in(text);

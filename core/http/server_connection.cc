@@ -45,6 +45,7 @@ void ServerConnection::on_data(char* data, std::size_t size) {
     // Nobody can use it yet. Reading goes on within bounds, or a client that leaves would not be
     // noticed.
     rest_.append({data, size});
+    if (mode_ == Mode::kStarting) return pump({});
     if (rest_.size() > kMostHeldBytes) stream_.stop_reading();
     return;
   }
@@ -60,7 +61,7 @@ void ServerConnection::on_end() {
 // The client's side has ended; it may have said more than is used yet. It may wait for an answer,
 // if all of the request is here and the answer has an end.
 void ServerConnection::input_over() {
-  if (!rest_.empty() && mode_ != Mode::kServing) return;
+  if (!rest_.empty() && mode_ != Mode::kServing && mode_ != Mode::kStarting) return;
   switch (mode_) {
     case Mode::kServing:
       if (transaction_->finished_) return;
@@ -75,6 +76,9 @@ void ServerConnection::input_over() {
       return stream_lost(kStreamClientGone);
     case Mode::kTunnel:
       return tunnel_->on_end(Tunnel::kClient);
+    case Mode::kStarting:
+      rest_.clear();
+      [[fallthrough]];
     case Mode::kIdle:
     case Mode::kDraining:
       return stream_.blocked() ? linger() : close();
@@ -151,6 +155,11 @@ bool ServerConnection::step(std::string_view& input) {
     case Mode::kIdle:
       // Who asks and does not read gets no further answers into memory; on_drained goes on.
       if (input.empty() || stream_.unsent() > net::Stream::kHighWater) return false;
+      start_timer(settings().limits.header_timeout_ms);
+      mode_ = Mode::kStarting;
+      [[fallthrough]];
+    case Mode::kStarting:
+      if (begins_request(input)) return false;
       begin_request();
       return true;
     case Mode::kHead:
@@ -185,7 +194,6 @@ bool ServerConnection::step(std::string_view& input) {
 void ServerConnection::begin_request() {
   transaction_ = owner_->spare_transactions_.make(*this);
   mode_ = Mode::kHead;
-  start_timer(settings().limits.header_timeout_ms);
 }
 
 bool ServerConnection::feed_head(std::string_view& input) {
@@ -203,20 +211,20 @@ bool ServerConnection::feed_head(std::string_view& input) {
   if (result == HeadParser::Result::kTooManyFields) {
     status = 431;
   } else if (result == HeadParser::Result::kBad) {
-    status = t.parser_.refusal();
+    status = t.parser_->refusal();
   } else {
     status = t.size_refusal(result == HeadParser::Result::kDone, limits);
   }
   if (status != 0) {
     input = {};
-    refuse(status, result == HeadParser::Result::kBad ? t.parser_.problem() : "too large a head");
+    refuse(status, result == HeadParser::Result::kBad ? t.parser_->problem() : "too large a head");
     return true;
   }
   if (result == HeadParser::Result::kMore) {
     input = {};
     return false;
   }
-  input.remove_prefix(t.parser_.head_bytes() - before);
+  input.remove_prefix(t.parser_->head_bytes() - before);
   take_request();
   return true;
 }
@@ -225,18 +233,21 @@ void ServerConnection::take_request() {
   ServerTransaction& t = *transaction_;
   t.request_.emplace(t.arena_);
   char id[32];
+  char address[net::Address::kTextBytes];
   Sender sender;
-  sender.address = t.peer_.address = peer_.host_text(t.address_);
+  sender.address = t.peer_.address = t.arena_.copy(peer_.host_text(address));
   sender.trusted = settings().trusted && settings().trusted(sender.address);
   sender.connected_port = client_port_;
   if (settings().request_id) sender.fresh_id = t.arena_.copy(owner_->fresh_request_id(id));
-  const RequestFacts facts = read_request(t.parser_, t.text_.data, settings(), sender, *t.request_);
+  const RequestFacts facts =
+      read_request(*t.parser_, t.text_.data, settings(), sender, *t.request_);
   t.peer_.client_address = facts.client_address;
   t.peer_.scheme = facts.scheme;
   t.peer_.listener = listener_->name;
   t.peer_.listener_index = listener_->index;
   t.started_ns_ = t.loop().now_ns();
   if (facts.status != 0) return refuse(facts.status, facts.problem);
+  t.parser_ = nullptr;
   metrics().requests.add();
   t.keep_alive_ = facts.keep_alive;
   t.body_.start(t.request_->framing, t.request_->content_length);
@@ -379,6 +390,11 @@ void ServerConnection::start_timer(std::uint32_t delay_ms) {
 
 void ServerConnection::timer_fired() {
   switch (mode_) {
+    case Mode::kStarting:
+      begin_request();
+      pump({});
+      if (mode_ != Mode::kHead) return;
+      [[fallthrough]];
     case Mode::kHead:
       return refuse(408, "too slow a head");
     case Mode::kServing:

@@ -5,6 +5,7 @@
 //
 // The connection is always in one mode:
 //   kIdle       between requests: nothing but the socket and a timer
+//   kStarting   the first bytes of a head are held, too few to make a transaction for
 //   kHead       the head of a request comes in
 //   kServing    the handler has the request; its answer may be under way
 //   kDraining   the answer is out, the rest of the request's body is read and dropped
@@ -81,13 +82,12 @@ class ServerTransaction final : public Transaction {
 
   ServerConnection& connection_;
   base::Arena arena_;
-  HeadParser parser_;
-  HeadText text_;  // as far as it came
+  HeadParser* parser_ = nullptr;  // of the head that comes in
+  HeadText text_;                 // as far as it came
   std::optional<RequestHead> request_;
   BodyDecoder body_;
   TransactionSink* sink_ = nullptr;
   Peer peer_;
-  char address_[net::Address::kTextBytes];
   std::uint64_t started_ns_ = 0;
   std::uint64_t body_limit_ = 0;
   std::uint64_t body_bytes_ = 0;
@@ -111,6 +111,7 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd, publi
  public:
   enum class Mode : std::uint8_t {
     kIdle,
+    kStarting,
     kHead,
     kServing,
     kDraining,

@@ -230,6 +230,48 @@ TEST(ServerConnection, Deadlines) {
   EXPECT_EQ("", silent.receive_all());
 }
 
+// The first bytes of a request are kept without a transaction.
+TEST(ServerConnection, RequestsThatBeginByteForByte) {
+  TestServer server(Echo::serve);
+  for (const std::string before : {"", "\r\n"}) {
+    Socket client = server.connect();
+    for (const std::string method : {"GET", "PUT", "OPTIONS"}) {
+      for (const char byte : before + method + " /a HTTP/1.1\r\nHost: x\r\n\r\n") {
+        const std::uint64_t seen = server.metrics.bytes_received.value();
+        ASSERT_TRUE(client.send({&byte, 1}));
+        ASSERT_TRUE(
+            server.thread.wait_until([&] { return server.metrics.bytes_received.value() > seen; }));
+      }
+      const std::string text = client.receive_answer();
+      EXPECT_TRUE(text.ends_with(method + " /a ")) << text;
+    }
+  }
+  EXPECT_EQ(6u, server.metrics.requests.value());
+}
+
+TEST(ServerConnection, RequestsThatBeginAndStop) {
+  ServerSettings settings;
+  settings.limits.header_timeout_ms = 50;
+  settings.limits.idle_timeout_ms = 60000;
+  TestServer server(Echo::serve, settings);
+  const std::pair<const char*, const char*> cases[] = {
+      {"G", "408"},  {"GET /a HTT", "408"},    {"GET /a HTTP/1.1\r\n", "408"},
+      {"\r", "408"}, {"\r\nPOST /a\r", "408"}, {"GET /a\r\n", "408"}};
+  for (const auto& [begun, status] : cases) {
+    SCOPED_TRACE(begun);
+    Socket client = server.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ("200", status_of(client.receive_answer()));
+    client.send(begun);
+    EXPECT_EQ(status, status_of(client.receive_all()));
+    Socket leaver = server.connect();
+    leaver.send(begun);
+    leaver.end_output();
+    leaver.receive_all();
+  }
+  EXPECT_EQ(6u, server.metrics.requests_timed_out.value());
+}
+
 // Between two requests, but with answers under way.
 TEST(ServerConnection, WhoReadsItsAnswerIsNotIdle) {
   ServerSettings settings;

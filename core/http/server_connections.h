@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/log_limit.h"
 #include "base/result.h"
+#include "http/head_parser.h"
 #include "http/head_writer.h"
 #include "http/metrics.h"
 #include "http/proxy_entrance.h"
@@ -128,6 +129,7 @@ class ServerConnections {
   Environment environment_;
   std::shared_ptr<const ServerSettings> settings_;
   HeadWriter writer_;
+  SharedHeadParser parser_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   ProxyEntrance entrance_;
   net::FreeList<ServerConnection> spare_connections_;

@@ -69,9 +69,9 @@ TEST(ServerConnection, BelievesTrustedProxies) {
     EXPECT_EQ("1.2.3.4", client_address);
     EXPECT_EQ("https", scheme);
     EXPECT_EQ(
-        "X-Forwarded-Proto=https\nX-Forwarded-Port=8443\nX-Real-IP=1.2.3.4\n"
         "X-Forwarded-For=9.9.9.9, 1.2.3.4, 10.0.0.9, 127.0.0.1\n"
-        "Forwarded=for=1.2.3.4;host=\"a\";proto=https\nX-Forwarded-Host=a\n"
+        "Forwarded=for=1.2.3.4;host=\"a\";proto=https\nX-Forwarded-Proto=https\n"
+        "X-Forwarded-Host=a\nX-Forwarded-Port=8443\nX-Real-IP=1.2.3.4\n"
         "Via=1.1 gateway\nX-Request-Id=mine-1\n",
         seen);
   });
@@ -97,8 +97,14 @@ TEST(ServerConnection, ForwardedOfTrustedProxies) {
        "for=\"[2001:db8::2]\";host=\"a\";proto=http"},
       {"Forwarded: for=1.2.3.4;proto=https\r\nX-Forwarded-For: 5.6.7.8\r\n", "5.6.7.8", "http",
        "for=1.2.3.4;proto=https, for=127.0.0.1;host=\"a\";proto=http"},
-      {"X-Forwarded-Host: shop.example:8443, b\r\nX-Forwarded-Proto: https\r\n", "127.0.0.1",
+      {"X-Forwarded-Host: b, shop.example:8443\r\nX-Forwarded-Proto: https\r\n", "127.0.0.1",
        "https", "for=127.0.0.1;host=\"shop.example:8443\";proto=https"},
+      {"X-Forwarded-For: 1.2.3.4:5678\r\n", "1.2.3.4", "http",
+       "for=1.2.3.4;host=\"a\";proto=http"},
+      {"X-Forwarded-For: 1.2.3.4, [2001:db8::1]:443, 10.0.0.9:80\r\n", "2001:db8::1", "http",
+       "for=\"[2001:db8::1]\";host=\"a\";proto=http"},
+      {"X-Forwarded-For: 1.2.3.4:x\r\n", "127.0.0.1", "http",
+       "for=127.0.0.1;host=\"a\";proto=http"},
       {"X-Forwarded-Host: \"\r\nX-Forwarded-Proto:\r\n", "127.0.0.1", "http",
        "for=127.0.0.1;host=\"a\";proto=http"},
   };

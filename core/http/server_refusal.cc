@@ -97,7 +97,7 @@ std::string_view ServerConnection::refusal_body(std::uint16_t status) {
     error.path = t.request_->path;
   }
   const std::string_view text = t.text_.view();
-  const HeadParser::Span target = t.parser_.target();
+  const HeadParser::Span target = t.parser_ == nullptr ? HeadParser::Span() : t.parser_->target();
   if (error.path.empty() && target.offset < text.size()) {
     const std::string_view raw =
         text.substr(target.offset, std::min<std::size_t>(target.size, kMostEchoedTarget));

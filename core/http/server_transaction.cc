@@ -18,9 +18,7 @@ std::string_view chunk_prefix(std::size_t size, char (&out)[20]) {
 }
 
 ServerTransaction::ServerTransaction(ServerConnection& connection)
-    : connection_(connection), arena_(connection.stream_.loop().chunks()) {
-  parser_.start(true, arena_, connection.settings().limits.max_fields);
-}
+    : connection_(connection), arena_(connection.stream_.loop().chunks()) {}
 
 net::Loop& ServerTransaction::loop() {
   return connection_.stream_.loop();
@@ -45,23 +43,29 @@ HeadParser::Result ServerTransaction::parse_head(std::string_view input,
     if (!text_.add(arena_, input.substr(0, most + 1 - text_.size), true)) {
       return HeadParser::Result::kTooManyFields;
     }
-    return parser_.feed(text_.data, text_.size);
+    return parser_->feed(text_.data, text_.size);
   }
   // The usual case: the head is whole in this read, and parsed where it lies.
-  const HeadParser::Result result = parser_.feed(input.data(), input.size());
+  parser_ = &connection_.owner_->parser_.start(true, arena_, limits.max_fields);
+  const HeadParser::Result result = parser_->feed(input.data(), input.size());
   const bool whole = result == HeadParser::Result::kDone;
-  const std::size_t size = std::min(whole ? parser_.head_bytes() : input.size(), most + 1);
-  return text_.add(arena_, input.substr(0, size), !whole) ? result
-                                                          : HeadParser::Result::kTooManyFields;
+  const std::size_t size = std::min(whole ? parser_->head_bytes() : input.size(), most + 1);
+  bool room = text_.add(arena_, input.substr(0, size), !whole);
+  if (room && result == HeadParser::Result::kMore) {
+    HeadParser* kept = parser_->keep();
+    room = kept != nullptr;
+    if (room) parser_ = kept;
+  }
+  return room ? result : HeadParser::Result::kTooManyFields;
 }
 
 // 414, 431, or 0 when the head (as far as it came) is not too large.
 std::uint16_t ServerTransaction::size_refusal(bool whole, const ServerLimits& limits) const {
   constexpr std::size_t kRestOfRequestLine = 32;  // method, version, spaces
-  const std::size_t size = whole ? parser_.head_bytes() : text_.size;
-  const std::size_t target = parser_.target().size;
+  const std::size_t size = whole ? parser_->head_bytes() : text_.size;
+  const std::size_t target = parser_->target().size;
   if (target > limits.max_target_bytes) return 414;
-  if (!parser_.past_first_line()) {
+  if (!parser_->past_first_line()) {
     return size > limits.max_target_bytes + kRestOfRequestLine ? 414 : 0;
   }
   return size - target > limits.max_header_bytes + kRestOfRequestLine ? 431 : 0;

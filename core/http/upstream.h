@@ -64,8 +64,9 @@ class UpstreamSink {
  public:
   virtual ~UpstreamSink() = default;
   virtual void on_informational(const ResponseHead& head) = 0;
-  // The final head, in the arena given to start(); hop-by-hop fields are taken out. 101 only where
-  // head.upgrade_websocket asked for it: upgrade() or cancel() must then be called.
+  // The final head, in the arena given to start(), and the owner's from now on; hop-by-hop fields
+  // are taken out. 101 only where head.upgrade_websocket asked for it: upgrade() or cancel() must
+  // then be called.
   virtual void on_head(ResponseHead& head) = 0;
   // Valid during the call; `last` exactly once.
   virtual void on_body(std::string_view data, bool last) = 0;

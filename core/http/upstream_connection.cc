@@ -74,7 +74,6 @@ void UpstreamConnection::attach(PoolCall& call) {
   }
   state_ = State::kBusy;
   timer_.cancel();
-  parser_.start(false, call.arena, pool_->limits_.max_fields);
   text_ = {};
   informational_ = 0;
   in_body_ = answer_begun_ = false;
@@ -178,37 +177,48 @@ bool UpstreamConnection::read_head(std::string_view& input) {
   HeadParser::Result result = HeadParser::Result::kBad;
   bool room = false;
   if (before == 0) {
-    result = parser_.feed(input.data(), input.size());
+    parser_ = &pool_->parser_.start(false, call_->arena, pool_->limits_.max_fields);
+    result = parser_->feed(input.data(), input.size());
     const bool whole = result == HeadParser::Result::kDone;
-    const std::size_t size = whole ? parser_.head_bytes() : input.size();
+    const std::size_t size = whole ? parser_->head_bytes() : input.size();
     room = size <= most && text_.add(call_->arena, input.substr(0, size), !whole);
+    if (room && result == HeadParser::Result::kMore) {
+      HeadParser* kept = parser_->keep();
+      room = kept != nullptr;
+      if (room) parser_ = kept;
+    }
   } else {
     const std::string_view more = input.substr(0, most + 1 - before);
     room = text_.add(call_->arena, more, true);
-    if (room) result = parser_.feed(text_.data, text_.size);
+    if (room) result = parser_->feed(text_.data, text_.size);
     room =
-        room && (result == HeadParser::Result::kDone ? parser_.head_bytes() : text_.size) <= most;
+        room && (result == HeadParser::Result::kDone ? parser_->head_bytes() : text_.size) <= most;
   }
   if (!room || result == HeadParser::Result::kTooManyFields) {
     fail(UpstreamFailure::kBadAnswer, "too large a head");
     return false;
   }
   if (result == HeadParser::Result::kBad) {
-    fail(UpstreamFailure::kBadAnswer, parser_.problem());
+    fail(UpstreamFailure::kBadAnswer, parser_->problem());
     return false;
   }
   if (result == HeadParser::Result::kMore) {
     input = {};
     return false;
   }
-  input.remove_prefix(parser_.head_bytes() - before);
+  input.remove_prefix(parser_->head_bytes() - before);
   return take_head();
 }
 
 bool UpstreamConnection::take_head() {
   PoolCall& call = *call_;
-  ResponseHead& head = call.answer.emplace(call.arena);
-  const ResponseFacts facts = read_response(parser_, text_.data, call.head.method == "HEAD", head);
+  auto* made = call.arena.make<ResponseHead>(call.arena);
+  if (made == nullptr) {
+    fail(UpstreamFailure::kBadAnswer, "too large a head");
+    return false;
+  }
+  ResponseHead& head = *made;
+  const ResponseFacts facts = read_response(*parser_, text_.data, call.head.method == "HEAD", head);
   const char* problem = facts.problem;
   const bool upgrade = head.status == 101;
   if (problem == nullptr && upgrade && !(call.head.upgrade_websocket && facts.websocket)) {
@@ -223,7 +233,6 @@ bool UpstreamConnection::take_head() {
     return false;
   }
   if (head.status < 200 && !upgrade) {
-    parser_.start(false, call.arena, pool_->limits_.max_fields);
     text_ = {};
     call.sink.on_informational(head);
     return true;

@@ -74,8 +74,7 @@ class PoolCall final : public UpstreamCall {
   CallList* list = nullptr;
   PoolCall* next = nullptr;
   PoolCall* previous = nullptr;
-  net::Timer wait_timer;  // while it waits for a connection
-  std::optional<ResponseHead> answer;
+  net::Timer wait_timer;                   // while it waits for a connection
   std::uint64_t body_left = 0;             // of a body with a length
   std::optional<UpstreamFailure> failure;  // to be told
   const char* detail = "";
@@ -145,7 +144,7 @@ class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
   net::Timer timer_;
   HeldInput rest_;
   bool pumping_ = false;
-  HeadParser parser_;
+  HeadParser* parser_ = nullptr;  // of the head that comes in
   HeadText text_;
   BodyDecoder body_;
   net::Address address_;  // of the peer; kNone: a Unix socket
@@ -226,6 +225,7 @@ class Pool final : public UpstreamPool {
   HttpMetrics& metrics_;
   base::SystemClock clock_;
   HeadWriter writer_;
+  SharedHeadParser parser_;
   net::FreeList<PoolCall> calls_;
   std::unordered_map<std::string, std::unique_ptr<PoolEndpoint>, TextHash, std::equal_to<>>
       endpoints_;

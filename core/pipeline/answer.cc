@@ -71,8 +71,8 @@ gw_status Exchange::make_head(std::uint32_t status, const gw_header* headers, st
 gw_status Exchange::keep_body(std::string_view body, std::string_view& kept) {
   if (body.size() > dispatcher_.options_.max_reply_bytes) return GW_LIMIT;
   if (body.size() > kArenaBody) {
-    large_body_.assign(body);
-    kept = large_body_;
+    large_body_ = std::make_unique<std::string>(body);
+    kept = *large_body_;
     return GW_OK;
   }
   kept = arena().copy(body);
@@ -173,7 +173,8 @@ void Exchange::make_error(std::uint32_t status, std::string_view code) {
     local_body_ = envelope(status, code, {});
     if (!local_body_.empty()) (void)response_->fields.add("Content-Type", http::kErrorContentType);
   } else {  // a plugin filled the arena: no words, but the right status
-    response_ = &own_head_.emplace(arena());
+    spare_head_ = std::make_unique<http::ResponseHead>(arena());
+    response_ = spare_head_.get();
     response_->status = static_cast<std::uint16_t>(status);
     local_body_ = {};
   }
@@ -249,7 +250,7 @@ void Exchange::send_local() {
     return finish();
   }
   const std::string_view body = bodyless_ ? std::string_view() : local_body_;
-  after_response_pipe(response_pipe_.push(response_filters_, body, true));
+  after_response_pipe(response_pipe_->push(response_filters_, body, true));
 }
 
 // The exchange is over when its stream begins: everybody hears, and only socket and owner are left.
@@ -286,8 +287,8 @@ Verdict Exchange::ResponseFilters::deliver(std::uint32_t step, std::string_view 
 void Exchange::after_response_pipe(BodyPipe::State state) {
   switch (state) {
     case BodyPipe::State::kMisused:
-      if (response_pipe_.misuse() != nullptr)
-        misuse(filter(response_pipe_.step()).use, kMisuseBody, response_pipe_.misuse());
+      if (response_pipe_->misuse() != nullptr)
+        misuse(filter(response_pipe_->step()).use, kMisuseBody, response_pipe_->misuse());
       return abort();
     case BodyPipe::State::kReplied:
       return abort();

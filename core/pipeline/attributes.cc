@@ -50,7 +50,7 @@ std::string attribute_name(std::uint32_t attribute) {
 
 bool AttributeValues::set(base::Arena& arena, std::uint32_t attribute, std::string_view value) {
   if (attribute >= size_) {
-    const std::uint32_t size = std::max({attribute + 1, 2 * size_, 16u});
+    const std::uint32_t size = std::max({attribute + 2, 2 * size_, 4u});
     void* memory = arena.try_allocate(size * sizeof(std::string_view));
     if (memory == nullptr) return false;
     auto* grown = static_cast<std::string_view*>(memory);

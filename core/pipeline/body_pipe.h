@@ -8,6 +8,7 @@
 #include <gateway/abi/filter.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -75,6 +76,24 @@ class BodyPipe {
   State state_ = State::kOpen;
   bool last_ = false;
   const char* misuse_ = nullptr;
+};
+
+// A pipe of an exchange, most of which have no filters of bodies: a pointer until one is added.
+class SeldomPipe {
+ public:
+  void add(std::uint32_t step) {
+    if (pipe_ == nullptr) pipe_ = std::make_unique<BodyPipe>();
+    pipe_->add(step);
+  }
+  void reset() {
+    if (pipe_ != nullptr) pipe_->reset();
+  }
+  bool empty() const { return pipe_ == nullptr || pipe_->empty(); }
+  bool full() const { return pipe_ != nullptr && pipe_->full(); }
+  BodyPipe* operator->() { return pipe_.get(); }  // while it is not empty
+
+ private:
+  std::unique_ptr<BodyPipe> pipe_;
 };
 
 }  // namespace gw::pipeline

@@ -118,8 +118,8 @@ void Exchange::resume(FilterPause& pause, bool deadline) {
   }
   if (pause.phase == Phase::kRequestHead) return walk_request_heads();
   if (pause.phase == Phase::kRequestBody)
-    return run_request_pipe(request_pipe_.resume(request_filters_));
-  after_response_pipe(response_pipe_.resume(response_filters_));
+    return run_request_pipe(request_pipe_->resume(request_filters_));
+  after_response_pipe(response_pipe_->resume(response_filters_));
 }
 
 Verdict Exchange::call_resume(const FilterPause& pause) {

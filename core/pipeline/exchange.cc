@@ -105,7 +105,7 @@ void Exchange::after_request_heads() {
     for (std::uint32_t i = 0; i < filter_count(); ++i)
       if (filter(i).api.on_request_body != nullptr) request_pipe_.add(i);
     // A body that is empty ends before anything goes upstream, so that a filter's no comes in time.
-    if (body_ended_) return run_request_pipe(request_pipe_.push(request_filters_, {}, true));
+    if (body_ended_) return run_request_pipe(request_pipe_->push(request_filters_, {}, true));
   }
   if (chain_->router) return start_attempt(nullptr);
   if (request_pipe_.empty()) return answer_error(filter_count(), 404, "ENDPOINT_NOT_FOUND");
@@ -123,15 +123,15 @@ Verdict Exchange::RequestFilters::deliver(std::uint32_t step, std::string_view d
 void Exchange::run_request_pipe(BodyPipe::State state) {
   switch (state) {
     case BodyPipe::State::kMisused:
-      if (request_pipe_.misuse() != nullptr)
-        misuse(filter(request_pipe_.step()).use, kMisuseBody, request_pipe_.misuse());
+      if (request_pipe_->misuse() != nullptr)
+        misuse(filter(request_pipe_->step()).use, kMisuseBody, request_pipe_->misuse());
       if (answer_begun_) return abort();
-      return answer_error(request_pipe_.step(), 500, "INTERNAL_SERVER_ERROR");
+      return answer_error(request_pipe_->step(), 500, "INTERNAL_SERVER_ERROR");
     case BodyPipe::State::kReplied:
       // Its no came after the upstream had answered: the request's body must not go on, and the
       // answer cannot be taken back.
       if (answer_begun_) return abort();
-      return answer_local(request_pipe_.step());
+      return answer_local(request_pipe_->step());
     case BodyPipe::State::kDone:
       if (!chain_->router) return answer_error(filter_count(), 404, "ENDPOINT_NOT_FOUND");
       if (attempts_ == 0) return start_attempt(nullptr);
@@ -151,7 +151,7 @@ void Exchange::on_client_body(std::string_view data, bool last) {
     reading_client_ = false;
   }
   if (!request_pipe_.empty())
-    return run_request_pipe(request_pipe_.push(request_filters_, data, last));
+    return run_request_pipe(request_pipe_->push(request_filters_, data, last));
   send_upstream(data, last);
   steer_client_reading();
 }
@@ -247,8 +247,8 @@ void Exchange::complete(bool aborted, bool streaming) {
 http::Transaction* Exchange::release() {
   request_pipe_.reset();
   response_pipe_.reset();
-  own_head_.reset();
-  if (large_body_.capacity() > 0) std::string().swap(large_body_);
+  spare_head_.reset();
+  large_body_.reset();
   http::Transaction* transaction = transaction_;
   WorkerGeneration* generation = generation_;
   transaction_ = nullptr;

@@ -18,7 +18,7 @@
 #include <gateway/abi/stream.h>
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -171,7 +171,8 @@ class Exchange final : public gw_exchange {
 
   // Upstream (forward.cc).
   void start_attempt(const gw_attempt* previous);
-  bool choose(const gw_attempt* previous);
+  bool choose(const gw_attempt* previous, gw_endpoint& endpoint);
+  void aim(const gw_endpoint& endpoint);
   void start_call();
   void send_upstream(std::string_view data, bool last);
   void settle_attempt(std::int32_t result, std::uint32_t status);
@@ -232,7 +233,7 @@ class Exchange final : public gw_exchange {
   FilterPause response_pause_;
 
   // Request.
-  BodyPipe request_pipe_;
+  SeldomPipe request_pipe_;
   std::uint32_t entered_ = 0;  // filters whose on_request_head was called
   bool router_entered_ = false;
   bool request_over_ = false;  // the request's side does no more: answered locally
@@ -244,7 +245,7 @@ class Exchange final : public gw_exchange {
   // Upstream.
   http::UpstreamCall* upstream_ = nullptr;
   http::UpstreamTarget target_;
-  gw_endpoint endpoint_{};
+  std::uint64_t endpoint_token_ = 0;
   gw_attempt last_attempt_{};
   std::uint32_t attempts_ = 0;
   std::uint64_t attempt_began_ns_ = 0;
@@ -256,13 +257,12 @@ class Exchange final : public gw_exchange {
   bool upstream_paused_ = false;
 
   // Answer.
-  BodyPipe response_pipe_;
+  SeldomPipe response_pipe_;
   http::ResponseHead* response_ = nullptr;
-  // The upstream's head, which outlives its call here; or an error's, when the arena is full.
-  std::optional<http::ResponseHead> own_head_;
+  std::unique_ptr<http::ResponseHead> spare_head_;  // of an error, when the arena is full
   Source source_ = Source::kNone;
   std::string_view local_body_;
-  std::string large_body_;  // a local body too large for the arena
+  std::unique_ptr<std::string> large_body_;  // a local body too large for the arena
   std::string_view error_code_;
   gw_stream* stream_ = nullptr;           // begun, not yet detached
   gw_stream* replaced_stream_ = nullptr;  // by the callback that runs

@@ -32,9 +32,10 @@ constexpr std::size_t kMostAddressBytes = 1024;
 // ---- Attempts
 
 void Exchange::start_attempt(const gw_attempt* previous) {
-  if (!choose(previous)) return;
+  gw_endpoint endpoint{};
+  if (!choose(previous, endpoint)) return;
   const std::uint64_t limit =
-      endpoint_.body_limit != 0 ? endpoint_.body_limit : dispatcher_.options_.body_limit;
+      endpoint.body_limit != 0 ? endpoint.body_limit : dispatcher_.options_.body_limit;
   transaction_->set_body_limit(limit);
   if (request().framing == http::Framing::kLength && request().content_length > limit) {
     transaction_->note_body_too_large();
@@ -43,14 +44,15 @@ void Exchange::start_attempt(const gw_attempt* previous) {
   dispatcher_.metrics_.attempts.add();
   attempt_open_ = true;
   stale_repeated_ = false;
+  aim(endpoint);
   attempt_began_ns_ = now_ns();
   if (++attempts_ == 1) first_attempt_ns_ = attempt_began_ns_;
-  if ((endpoint_.flags & GW_ENDPOINT_TLS) != 0) {
+  if ((endpoint.flags & GW_ENDPOINT_TLS) != 0) {
     // Sending in the clear what should be secret is worse than not sending it.
     if (dispatcher_.upstream_log_.allows(now_ns()))
       dispatcher_.upstream_log_.write(dispatcher_.environment_.log, base::LogLevel::kError,
                                       "pipeline",
-                                      "upstream " + std::string(view(endpoint_.address)) +
+                                      "upstream " + std::string(target_.address) +
                                           " asks for TLS, which is not spoken to upstreams");
     return attempt_failed(GW_ATTEMPT_REFUSED, false);
   }
@@ -58,16 +60,15 @@ void Exchange::start_attempt(const gw_attempt* previous) {
 }
 
 // Asks the router. False: there is no endpoint, and the exchange is answered.
-bool Exchange::choose(const gw_attempt* previous) {
+bool Exchange::choose(const gw_attempt* previous, gw_endpoint& endpoint) {
   const RouterStep& router = *chain_->router;
   const std::uint32_t step = filter_count();
   if (!std::exchange(router_entered_, true)) ++router.use->exchanges;
-  endpoint_ = {};
-  endpoint_.struct_size = sizeof endpoint_;
+  endpoint.struct_size = sizeof endpoint;
   enter(Phase::kChoose, step, router.use);
-  Verdict verdict = leave(router.api.choose(router.part, this, slot(step), previous, &endpoint_));
+  Verdict verdict = leave(router.api.choose(router.part, this, slot(step), previous, &endpoint));
   if (verdict == Verdict::kContinue &&
-      (endpoint_.address.len == 0 || endpoint_.address.len > kMostAddressBytes))
+      (endpoint.address.len == 0 || endpoint.address.len > kMostAddressBytes))
     verdict = misuse(router.use, kMisuseVerdict, "chose an endpoint without an address");
   if (verdict == Verdict::kContinue) return true;
   if (verdict == Verdict::kReplied) {
@@ -78,17 +79,21 @@ bool Exchange::choose(const gw_attempt* previous) {
   return false;
 }
 
-void Exchange::start_call() {
+void Exchange::aim(const gw_endpoint& endpoint) {
   const DispatcherOptions& options = dispatcher_.options_;
-  target_.address = view(endpoint_.address);
-  target_.host = view(endpoint_.host);
+  endpoint_token_ = endpoint.token;
+  target_.address = view(endpoint.address);
+  target_.host = view(endpoint.host);
   if (target_.host.empty())
     target_.host = target_.address.starts_with("unix:") ? "localhost" : target_.address;
-  if ((endpoint_.flags & GW_ENDPOINT_PRESERVE_HOST) != 0) target_.host = request().authority;
-  target_.connect_timeout_ms = or_default(endpoint_.connect_timeout_ms, options.connect_timeout_ms);
+  if ((endpoint.flags & GW_ENDPOINT_PRESERVE_HOST) != 0) target_.host = request().authority;
+  target_.connect_timeout_ms = or_default(endpoint.connect_timeout_ms, options.connect_timeout_ms);
   target_.response_timeout_ms =
-      or_default(endpoint_.response_timeout_ms, options.response_timeout_ms);
-  target_.idle_timeout_ms = or_default(endpoint_.idle_timeout_ms, options.idle_timeout_ms);
+      or_default(endpoint.response_timeout_ms, options.response_timeout_ms);
+  target_.idle_timeout_ms = or_default(endpoint.idle_timeout_ms, options.idle_timeout_ms);
+}
+
+void Exchange::start_call() {
   target_.fresh_connection = stale_repeated_;
   upstream_ready_ = upstream_paused_ = false;
   upstream_sent_all_ = !has_body();
@@ -108,7 +113,7 @@ void Exchange::settle_attempt(std::int32_t result, std::uint32_t status) {
   last_attempt_.number = attempts_;
   last_attempt_.result = result;
   last_attempt_.status = status;
-  last_attempt_.token = endpoint_.token;
+  last_attempt_.token = endpoint_token_;
   last_attempt_.duration_ns = now_ns() - attempt_began_ns_;
   if (router.api.outcome == nullptr) return;
   enter(Phase::kNotice, filter_count(), router.use);
@@ -199,7 +204,7 @@ void Exchange::on_upstream_informational(const http::ResponseHead& head) {
 
 void Exchange::on_upstream_head(http::ResponseHead& head) {
   settle_attempt(GW_ATTEMPT_ANSWERED, head.status);
-  response_ = &own_head_.emplace(head);
+  response_ = &head;
   source_ = Source::kUpstream;
   answer_begun_ = true;
   // Where the upstream's body ends is known here, so the client's connection can stay.
@@ -227,7 +232,7 @@ void Exchange::on_upstream_body(std::string_view data, bool last) {
     }
   }
   if (!response_pipe_.empty())
-    return after_response_pipe(response_pipe_.push(response_filters_, data, last));
+    return after_response_pipe(response_pipe_->push(response_filters_, data, last));
   send_client(data);
   if (last) return finish();
   steer_upstream_reading();

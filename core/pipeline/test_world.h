@@ -285,13 +285,12 @@ class FakeCall final : public http::UpstreamCall {
   }
   void answers_head(int status, std::vector<std::pair<std::string, std::string>> list = {},
                     http::Framing framing = http::Framing::kChunked) {
-    head = std::make_unique<http::ResponseHead>(*arena);
+    head = arena->make<http::ResponseHead>(*arena);
     head->status = static_cast<std::uint16_t>(status);
     head->framing = framing;
     for (const auto& [name, value] : list)
       EXPECT_TRUE(head->fields.add(arena->copy(name), arena->copy(value)));
     sink->on_head(*head);
-    if (head) head->status = 0;  // what it says belongs to the exchange from now on
   }
   void answers_body(std::string_view data, bool last) {
     ASSERT_FALSE(over);
@@ -316,7 +315,7 @@ class FakeCall final : public http::UpstreamCall {
   bool over = false, cancelled = false, upgraded = false;
   http::UpstreamSink* sink = nullptr;
   base::Arena* arena = nullptr;
-  std::unique_ptr<http::ResponseHead> head;
+  http::ResponseHead* head = nullptr;
 };
 
 class FakePool final : public http::UpstreamPool {

@@ -218,8 +218,8 @@ class Stop(http_test.Case):
         its_sink.exactly(3)
         download, its_source = self.asked(answer=b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
         download.until(b"abc")
-        begun = self.client(b"GET /x HTTP/1.1\r\nHo")
-        self.gateway.request("GET", "/%2f")  # `begun` was read before this was answered
+        begun, just_begun = self.client(b"GET /x HTTP/1.1\r\nHo"), self.client(b"GET /x HT")
+        self.gateway.request("GET", "/%2f")  # these were read before this was answered
         self.gateway.signal(signal.SIGTERM)
         self.assertEqual((kept.rest(), kept.ended), (b"", "closed"))  # at once: nobody waits there
         with self.assertRaises(ConnectionRefusedError):
@@ -234,11 +234,12 @@ class Stop(http_test.Case):
         self.assertEqual((body, head.get("Connection"), upload.rest()), (b"ok", "close", b""))
         its_source.send(b"def")
         self.assertEqual(download.rest(), b"def")
-        begun.send(b"st: shop\r\n\r\n")
-        late = self.service()
-        late.head()
-        late.send(OK)
-        self.assertEqual(begun.answer()[0].get("Connection"), "close")
+        for client, rest in ((begun, b"st: shop\r\n\r\n"), (just_begun, b"TP/1.1\r\nHost: shop\r\n\r\n")):
+            client.send(rest)
+            late = self.service()
+            late.head()
+            late.send(OK).close()
+            self.assertEqual(client.answer()[0].get("Connection"), "close")
         self.assertEqual(self.gateway.stop(), 0)  # long before the deadline
 
 

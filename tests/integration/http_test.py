@@ -215,6 +215,46 @@ class Trusted(Case):
         self.client(b"GET /x HTTP/1.1\r\nHost: shop\r\nX-Request-Id: a b\r\n\r\n")
         self.assertRegex(self.service().head().get("X-Request-Id"), "^[0-9a-f]{32}$")
 
+    def test_one_value_reaches_the_service(self):
+        """However many were said: the one at the client's place in X-Forwarded-For, counted from the right."""
+        proto, host, port = b"X-Forwarded-Proto: ", b"X-Forwarded-Host: ", b"X-Forwarded-Port: "
+        lone = b"X-Forwarded-For: 1.2.3.4\r\n"
+        two = b"X-Forwarded-For: 9.9.9.9, 1.2.3.4, 127.0.0.1\r\n"  # the client, and a proxy that is trusted too
+        own = ["http", "shop", "80"]
+        table = [
+            (lone + proto + b"http\r\n" + proto + b"https", ["https", "shop", "443"]),
+            (lone + proto + b"https\r\n" + proto + b"http", own),
+            (lone + proto + b"https, http", own),
+            (two + proto + b"http, https, http", ["https", "shop", "443"]),
+            (two + proto + b"http\r\n" + proto + b"https, http", ["https", "shop", "443"]),
+            (two + proto + b"https", ["https", "shop", "443"]),  # handed on
+            (lone + host + b"evil\r\n" + host + b"a.example", ["http", "a.example", "80"]),
+            (two + host + b"evil, a.example:8443, b.internal", ["http", "a.example:8443", "8443"]),
+            (lone + host + b"a.example:8443\r\n" + proto + b"https", ["https", "a.example:8443", "8443"]),
+            (lone + host + b"a/b", own), (lone + host + b"u@a", own), (lone + host + b"a.example, ", own),
+            (lone + proto + b"a b", own), (lone + proto + b"https, ", own), (lone + proto + b"\r\n" + proto, own),
+            (lone + port + b"1\r\n" + port + b"8443", ["http", "shop", "8443"]),
+            (lone + port + b"0", own), (lone + port + b"65536", own), (lone + port + b"x", own),
+            (lone + proto + b"wss", ["wss", "shop", "443"]),
+        ]
+        for said, expected in table:
+            with self.subTest(said):
+                self.client(b"GET /x HTTP/1.1\r\nHost: shop\r\n" + said + b"\r\n\r\n")
+                seen = self.service().head()
+                self.assertEqual([seen.all(f"X-Forwarded-{name}") for name in ("Proto", "Host", "Port")],
+                                 [[value] for value in expected])
+        self.client(b"GET /x HTTP/1.1\r\nHost: shop\r\nX-Real-IP: 6.6.6.6\r\nX-Real-IP: [::1]:80\r\n\r\n")
+        self.assertEqual(self.service().head().all("X-Real-IP"), ["::1"])
+
+    def test_addresses_with_ports(self):
+        for entry, address in (("1.2.3.4:5678", "1.2.3.4"), ("[2001:db8::1]:443", '"[2001:db8::1]"'),
+                               ("[2001:db8::1]", '"[2001:db8::1]"'), ("1.2.3.4:x", "127.0.0.1")):
+            with self.subTest(entry):
+                self.client(b"GET /x HTTP/1.1\r\nHost: shop\r\nX-Forwarded-For: %s\r\n\r\n" % entry.encode())
+                seen = self.service().head()
+                self.assertEqual(seen.all("X-Forwarded-For"), [entry + ", 127.0.0.1"])
+                self.assertEqual(seen.all("Forwarded"), [f'for={address};host="shop";proto=http'])
+
 
 class Answers(Case):
     server = 'half_closed_timeout = "500ms"\n'

@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A gibibyte each way, to somebody who reads slower than the other side writes, costs the gateway next to nothing."""
+"""What others can make the gateway hold: with a gibibyte each way to somebody who reads slower than the other side writes,
+next to nothing; with a few bytes and silence, under a hundred times that.
+"""
 
 import sys
 import threading
 import time
 import unittest
 
-import http_test
+import http_test  # which says where the support is
+import hostile
 
 SIZE = 1 << 30
 PIECE = 1 << 20
 MOST_GROWTH = 2 << 20
-
-
-def private_bytes(pid):
-    with open(f"/proc/{pid}/smaps_rollup") as lines:
-        return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
 
 
 class Memory(http_test.Case):
@@ -39,7 +37,7 @@ class Memory(http_test.Case):
             left -= got
             rounds += 1
             if rounds % 64 == 0:
-                most = max(most, private_bytes(self.gateway.child.pid))
+                most = max(most, hostile.resident(self.gateway.child.pid))
                 time.sleep(0.001)
         thread.join()
         return most
@@ -64,7 +62,7 @@ class Memory(http_test.Case):
         for upload in (True, False):
             with self.subTest(upload=upload):
                 self.transfer(upload, 32 << 20)  # what is needed once is there afterwards
-                before = private_bytes(self.gateway.child.pid)
+                before = hostile.resident(self.gateway.child.pid)
                 began = time.monotonic()
                 growth = self.transfer(upload, SIZE) - before
                 print(f"{'upload' if upload else 'download'}: grew by {growth} bytes in {time.monotonic() - began:.1f} s",
@@ -72,5 +70,18 @@ class Memory(http_test.Case):
                 self.assertLess(growth, MOST_GROWTH)
 
 
+class Silence(unittest.TestCase):
+    clients = 2000
+
+    def test_bytes_held_for_each_that_was_sent(self):
+        for name, (config, data) in hostile.WAYS.items():
+            with self.subTest(name):
+                held, sent = hostile.held_by(config, data, self.clients)
+                if name in hostile.BOUNDED_BY_NUMBER:
+                    self.assertLess(held, 4096)
+                else:
+                    self.assertLess(held / sent, 100)
+
+
 if __name__ == "__main__":
-    unittest.main(argv=[sys.argv[0], "Memory"], verbosity=2)
+    unittest.main(argv=[sys.argv[0], "Memory", "Silence"], verbosity=2)
