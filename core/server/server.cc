@@ -339,8 +339,6 @@ class Server {
     hold_signals(SIG_BLOCK);
     hangup_.reset();
     ends_.clear();
-    // Who asks once more for what is nearly done must not find the signals' own defaults.
-    for (int signal : {SIGHUP, SIGTERM, SIGINT}) std::signal(signal, SIG_IGN);
     for (auto& worker : workers_) worker->join();
   }
 
