@@ -87,6 +87,15 @@ TEST_F(LibraryTest, RefusesWhatDoesNotKeepTheContract) {
   EXPECT_EQ(libraries_.stuck(), 0u);
 }
 
+TEST_F(LibraryTest, LoadsWhatALaterHeaderBuiltWhenNothingLaterIsRequired) {
+  auto library = libraries_.open(built("ahead"));
+  ASSERT_TRUE(library.ok()) << library.error();
+  EXPECT_EQ((*library)->manifest().optional.size(), 2u);
+  const auto* instance = (*library)->interface<gw_instance_api>(GW_INSTANCE_ID);
+  ASSERT_NE(instance, nullptr);
+  EXPECT_GT(instance->struct_size, sizeof(gw_instance_api));
+}
+
 TEST_F(LibraryTest, CountsACopyThatStaysMapped) {
   auto library = libraries_.open(built("stuck"));
   ASSERT_TRUE(library.ok()) << library.error();

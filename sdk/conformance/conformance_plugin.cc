@@ -70,7 +70,8 @@ licence = "Apache-2.0"
 summary = "Tries every table of its host"
 requires = ["gw.context/1", "gw.config/1", "gw.attribute/1", "gw.text/1", "gw.exchange/1", "gw.stream/1",
             "gw.worker/1", "gw.timer/1", "gw.fd/1", "gw.turn/1", "gw.post/1", "gw.resolve/1", "gw.call/1", "gw.offload/1",
-            "gw.log/1", "gw.clock/1", "gw.random/1", "gw.metrics/1", "gw.health/1"]
+            "gw.log/1", "gw.clock/1", "gw.random/1", "gw.metrics/1", "gw.health/1",
+            "gw.report/1", "gw.successor/1"]
 optional = ["gw.no_such_table/1"]
 provides = ["gw.instance/1", "gw.filter/1", "gw.command/1", "gw.handover/1"]
 [attributes]

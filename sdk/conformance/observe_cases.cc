@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// "gw.log/1", "gw.clock/1", "gw.random/1", "gw.metrics/1" and "gw.health/1".
+// "gw.log/1", "gw.clock/1", "gw.random/1", "gw.metrics/1", "gw.health/1" and "gw.report/1"; and
+// "gw.successor/1" of an instance that has none.
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "probe.h"
 
@@ -126,6 +130,36 @@ void health(Part& part, Exchange, Report& report) {
   own.health("conformance-b", GW_UP);
 }
 
+void reports(Part& part, Exchange, Report& report) {
+  gw_context* own = part.instance.context.raw();
+  std::vector<std::string> names;
+  tables.report->visit(
+      own,
+      [](void* user, gw_str name) {
+        static_cast<std::vector<std::string>*>(user)->emplace_back(view(name));
+      },
+      &names);
+  CONFORMS(report, std::find(names.begin(), names.end(), "plugins") != names.end());
+  const auto take = [](void* user, gw_str json) {
+    *static_cast<std::string*>(user) = std::string(view(json));
+  };
+  for (const std::string& name : names) {
+    std::string json;
+    CONFORMS(report, tables.report->read(own, str(name), take, &json) == GW_OK);
+    CONFORMS(report, json.starts_with('{') && json.ends_with('}'));
+  }
+  std::string untouched = "as before";
+  CONFORMS(report, tables.report->read(own, str("no such"), take, &untouched) == GW_NOT_FOUND);
+  CONFORMS(report, untouched == "as before");
+}
+
+void successor(Part& part, Exchange, Report& report) {
+  if (part.worker.index() != 0) return;  // for the home worker alone
+  std::string answer;
+  CONFORMS(report, part.instance.context.ask_successor(1, "anybody?", answer) == GW_GONE);
+  CONFORMS(report, answer.empty());
+}
+
 }  // namespace
 
 void add_observe_cases(Cases& cases) {
@@ -133,7 +167,9 @@ void add_observe_cases(Cases& cases) {
                           {"clock", clock},
                           {"random", random},
                           {"metrics", metrics},
-                          {"health", health}});
+                          {"health", health},
+                          {"reports", reports},
+                          {"successor", successor}});
 }
 
 }  // namespace gw::conformance

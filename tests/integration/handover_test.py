@@ -176,10 +176,9 @@ class HandOver(unittest.TestCase):
         leaving.start()
         begun = time.monotonic()
         self.assertTrue(gateway.reload(), gateway.log()[-3000:])
-        if not harness.sanitized():  # mappings are as they should be in release builds
-            harness.wait_for("the old library's end", lambda: not self.libraries(gateway) & before_libraries, 5)
-            self.assertEqual(len(self.libraries(gateway)), 1)
-            self.assertNotIn("still mapped", gateway.log())
+        harness.wait_for("the old library's end", lambda: not self.libraries(gateway) & before_libraries, 5)
+        self.assertEqual(len(self.libraries(gateway)), 1)
+        self.assertNotIn("still mapped", gateway.log())
         gone = time.monotonic() - begun
         leaving.join()
 
@@ -208,8 +207,10 @@ class HandOver(unittest.TestCase):
             self.assertEqual(gateway.request("DELETE", "/api/v1/queue/allowed-in-token", bearer[user]).status, 200)
         harness.wait_for("three more", lambda: streams.count("ALLOWED_IN") == len(let_in) + 3)
         print(f"{store.split(':')[0]}: {count} streams; the old library was gone after {gone:.2f} s")
-        for name in ("held for", "left behind", " error "):
-            self.assertNotIn(name, gateway.log())
+        # A sanitizer on a busy machine stalls loops by itself; no plugin may.
+        held = r"held for \d+ ms by instance" if harness.sanitized() else "held for"
+        for words in (held, "left behind", " error "):
+            self.assertNotRegex(gateway.log(), words)
         streams.close()
         gateway.stop()
 

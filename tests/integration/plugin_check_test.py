@@ -48,6 +48,12 @@ class PluginCheck(unittest.TestCase):
                 self.assertEqual(status, 0, text)
                 self.assertEqual(list(results), CHECKS)
 
+    def test_what_is_shipped_exports_its_entry_alone(self):
+        for plugin in (harness.BUILD / "plugins").glob("*.so"):
+            with self.subTest(plugin.name):
+                shown = subprocess.run(["nm", "-D", "--defined-only", "-j", plugin], capture_output=True, text=True, check=True)
+                self.assertEqual(shown.stdout.split(), ["gw_plugin_entry"])
+
     def spoilt(self, way, *arguments):
         return check(harness.BUILD / "tests" / "plugins" / "spoilt.so", f'way = "{way}"\n', *arguments)
 

@@ -18,9 +18,12 @@
 #define FAULT_NEWER 9
 #define FAULT_PINNED 10
 #define FAULT_COMPANION 11  // none: it asks for a library that lies beside it
+#define FAULT_AHEAD 12      // none: as if built with a later header, whose tables are longer
 
 #if GW_TEST_FAULT == FAULT_MISSING
 #define REQUIRES R"(requires = ["gw.clock/1", "gw.telepathy/1", "gw.tea/2"])"
+#elif GW_TEST_FAULT == FAULT_AHEAD
+#define REQUIRES "requires = ['gw.clock/1']\noptional = ['gw.telepathy/1', 'gw.clock/2']"
 #else
 #define REQUIRES R"(requires = ["gw.clock/1"])"
 #endif
@@ -79,8 +82,10 @@ gw_status create_part(void*, gw_worker*, void** part) {
 }
 void destroy_part(void*) {}
 
+constexpr std::uint32_t kMore = GW_TEST_FAULT == FAULT_AHEAD ? 64 : 0;  // bytes of a later edition
+
 constexpr gw_instance_api instance_api = {
-    sizeof(gw_instance_api), create, destroy, create_part, destroy_part, nullptr, nullptr};
+    sizeof(gw_instance_api) + kMore, create, destroy, create_part, destroy_part, nullptr, nullptr};
 
 const void* get_interface(const char* id) {
   if (GW_TEST_FAULT != FAULT_NO_INSTANCE && std::string(id) == GW_INSTANCE_ID) return &instance_api;
@@ -90,8 +95,10 @@ const void* get_interface(const char* id) {
 }  // namespace
 
 extern "C" GW_EXPORT const gw_plugin gw_plugin_entry = {
-    GW_TEST_FAULT == FAULT_SMALL ? 16 : sizeof(gw_plugin),
-    GW_TEST_FAULT == FAULT_ABI ? (GW_ABI_MAJOR + 1) << 16 : GW_ABI,
+    GW_TEST_FAULT == FAULT_SMALL ? 16 : sizeof(gw_plugin) + kMore,
+    GW_TEST_FAULT == FAULT_ABI     ? (GW_ABI_MAJOR + 1) << 16
+    : GW_TEST_FAULT == FAULT_AHEAD ? GW_ABI + 9
+                                   : GW_ABI,
     GW_TEST_FAULT == FAULT_MANIFEST ? "id = \"another\"" : gw_plugin_manifest,
     init,
     nullptr,
