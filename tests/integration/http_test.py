@@ -441,6 +441,7 @@ class Answers(Case):
         service.head()
         service.rest()  # the gateway gave up
         self.assertEqual(client.rest(), b"")
+        self.gateway.wait_log("ended a request of 127.0.0.1: no answer in time for a client that has ended its side")
         client = self.client(GET + GET).end_output()
         service = self.service()
         service.head()
@@ -607,6 +608,8 @@ class Times(Case):
         service.send(OK)
         self.assertEqual(client.answer()[1], b"ok")
         self.assertEqual(client.rest(), b"")
+        self.gateway.wait_log("debug +http: closed a connection of 127.0.0.1: no request in time")
+        self.counted("gateway_connections_idle_closed_total", 1)
 
     def test_service_that_does_not_answer(self):
         client = self.client(GET)
@@ -625,6 +628,8 @@ class Times(Case):
         self.assertEqual(client.head().status, 200)
         self.assertEqual(client.rest(), b"ok")
         self.counted("gateway_answers_broken_total", 1)
+        self.counted("gateway_upstream_failures_total", 1)
+        self.gateway.wait_log("its answer stalled")
 
     def test_client_that_does_not_read(self):
         client = self.client(GET, receive_buffer=4096)
@@ -790,6 +795,7 @@ class WebSocketTimes(Case):
             self.wait_idle(client, 0.5)
         client.rest()
         service.rest()
+        self.gateway.wait_log("closed a WebSocket of 127.0.0.1: neither side says anything")
 
     def wait_idle(self, line, seconds):
         line.socket.settimeout(seconds)
@@ -803,6 +809,7 @@ class WebSocketTimes(Case):
             while True:
                 service.socket.send(b"m" * (1 << 20))
         client.rest()
+        self.gateway.wait_log("closed a WebSocket of 127.0.0.1: a side does not read")
 
     def test_stop_ends_it(self):
         client, service = self.joined()
