@@ -94,6 +94,8 @@ class Requests(Case):
             b"TRACE / HTTP/1.1\r\n" + host + b"Max-Forwards: 0\r\n": 501,
             b"CONNECT shop:443 HTTP/1.1\r\n" + host: 501,
             b"DESCRIBE / HTTP/1.1\r\n" + host: 400,
+            b"GET / HTTP/1.1\r\nHost: .\r\n": 400,
+            b"GET / HTTP/1.1\r\nHost: a..b\r\n": 400,
             b"GET / HTTP/1.2\r\n" + host: 505,
             b"GET / HTTP/3.0\r\n" + host: 505,
             b"GET / HTTP/2.0\r\n" + host: 400,
