@@ -138,7 +138,7 @@ class Requests(Case):
         """What a service sees of a chunked body: the bytes, in chunks of the gateway's own, without trailers."""
         post = b"POST /x HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n"
         good = {b"5\r\nhello\r\n0\r\n\r\n": b"hello", b'5;a=b;c="\\"d"\r\nhello\r\n0;x\r\n\r\n': b"hello",
-                b"0\r\n\r\n": b"", b"0000000005\r\nhello\r\n0\r\nX-User-Id: root\r\n\r\n": b"hello"}
+                b"0\r\n\r\n": b"", b'5; \ta = "b;c"; d\r\nhello\r\n0\r\n\r\n': b"hello", b"0000000005\r\nhello\r\n0\r\nX-User-Id: root\r\n\r\n": b"hello"}
         for data, body in good.items():
             with self.subTest(data):
                 client = self.client(post + data)
@@ -153,6 +153,9 @@ class Requests(Case):
                b"5\nhello\n0\n\n": 400, b"5\r\nhelloX\r\n0\r\n\r\n": 400, b"\r\n": 400,
                b"00000000000000005\r\nhello\r\n": 400, b"ffffffffffffffff\r\nx": 413, b"401\r\n" + b"x" * 1025: 413,
                b"5;" + b"a" * 5000 + b"\r\nhello\r\n0\r\n\r\n": 400,
+               b"5;\r\nhello\r\n0\r\n\r\n": 400, b"5;;a\r\nhello\r\n0\r\n\r\n": 400, b"5;a=\"\r\n\"\r\nhello\r\n0\r\n\r\n": 400,
+               b"5;a\nhello\r\n0\r\n\r\n": 400, b"5;a\rb\r\nhello\r\n0\r\n\r\n": 400, b"10000000000000000\r\n": 400,
+               b"0\r\nA: b\n\r\n": 400, b"0\r\nA: b\r\n c\r\n\r\n": 400, b"0\r\n\n": 400,
                b"0\r\nbad name: x\r\n\r\n": 400, b"0\r\nX: " + b"a" * 9000 + b"\r\n\r\n": 400}
         for data, status in bad.items():
             with self.subTest(data[:20]):
