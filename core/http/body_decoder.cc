@@ -122,12 +122,18 @@ bool BodyDecoder::take_size(unsigned char byte) {
     }
     return true;
   }
+  if (state_ == State::kExtensionName) {
+    if (++extension_bytes_ > kMostExtensionBytes) return false;
+    if (byte == ' ' || byte == '\t') return true;
+    state_ = State::kExtension;
+    return is_name(byte);
+  }
   if (byte == '\r') {
     state_ = State::kSizeLf;
     return true;
   }
   if (state_ == State::kSizeMore && byte != ';') return false;
-  state_ = byte == '"' ? State::kQuoted : State::kExtension;
+  state_ = byte == '"' ? State::kQuoted : byte == ';' ? State::kExtensionName : State::kExtension;
   return ++extension_bytes_ <= kMostExtensionBytes && is_text(byte);
 }
 

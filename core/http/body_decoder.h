@@ -40,14 +40,15 @@ class BodyDecoder {
     kEnded,
     kLength,
     kUntilClose,
-    kSize,        // first digit of a chunk size
-    kSizeMore,    // further digits
-    kExtension,   // after ';'
-    kQuoted,      // in a quoted string of an extension
-    kQuotedPair,  // after '\' in it
-    kSizeLf,      // LF behind the size line
-    kChunk,       // chunk data
-    kChunkCr,     // CR behind it
+    kSize,           // first digit of a chunk size
+    kSizeMore,       // further digits
+    kExtensionName,  // after ';'
+    kExtension,      // in it
+    kQuoted,         // in a quoted string of an extension
+    kQuotedPair,     // after '\' in it
+    kSizeLf,         // LF behind the size line
+    kChunk,          // chunk data
+    kChunkCr,        // CR behind it
     kChunkLf,
     kTrailer,  // start of a trailer line, or of the last CRLF
     kTrailerName,

@@ -230,7 +230,10 @@ bool is_authority(std::string_view text) {
     const std::size_t colon = text.find(':');
     host = text.substr(0, colon);
     if (colon != std::string_view::npos) port = text.substr(colon);
-    if (host.empty() || host.size() > 255) return false;
+    if (host.empty() || host.size() > 255 || host[0] == '.' ||
+        host.find("..") != std::string_view::npos) {
+      return false;
+    }
     for (const char c : host) {
       if (!is_alphanumeric(static_cast<unsigned char>(c)) && c != '.' && c != '-' && c != '_') {
         return false;

@@ -56,13 +56,14 @@ TEST_F(CanonicalPathTest, Refuses) {
 }
 
 TEST_F(CanonicalPathTest, Authorities) {
-  for (const char* good : {"a", "a.b-c_d", "10.0.0.1", "a:1", "a:65535", "[::1]", "[fe80::1]:80"}) {
+  for (const char* good :
+       {"a", "a.", "a.b-c_d", "10.0.0.1", "a:1", "a:65535", "[::1]", "[fe80::1]:80"}) {
     EXPECT_TRUE(is_authority(good)) << good;
   }
   for (const char* bad :
-       {"",          ":80",  "a:",   "a:0", "a:65536", "a:1x", "a b",    "a,b",         "a/b",
-        "u@a",       "a%41", "[::1", "::1", "[]",      "[a]",  "[::1]x", "[fe80::1%1]", "a:1:2",
-        "a\xc3\xa4", "a;b",  "a?b",  "a#b"}) {
+       {"",     ".",      ".a",          "a..b",  "a..",       ":80",  "a:",   "a:0", "a:65536",
+        "a:1x", "a b",    "a,b",         "a/b",   "u@a",       "a%41", "[::1", "::1", "[]",
+        "[a]",  "[::1]x", "[fe80::1%1]", "a:1:2", "a\xc3\xa4", "a;b",  "a?b",  "a#b"}) {
     EXPECT_FALSE(is_authority(bad)) << bad;
   }
 }

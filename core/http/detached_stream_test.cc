@@ -137,6 +137,7 @@ TEST(DetachedStream, BoundsWhatIsUnsentAndCutsTheSlowOff) {
       ASSERT_LT(++written, 100000);
     }
     EXPECT_EQ(DetachedStream::Written::kFull, owner.send(event));
+    EXPECT_LT(0u, server.metrics.streams_full.value());
   });
   // Reading lets the owner write on.
   while (client.receive_some()) {

@@ -32,6 +32,7 @@ struct HttpMetrics {
   Counter connections_refused_peer;          // by max_connections_per_peer
   Counter connections_refused_listener;      // by a listener's max_connections
   Counter connections_refused_proxy_header;  // none, malformed, or too late
+  Counter connections_idle;                  // closed between two requests, after idle_timeout
   Counter accept_pauses;                     // descriptors ran out
   Counter requests;
   Counter requests_malformed;  // or not served at all
@@ -40,6 +41,7 @@ struct HttpMetrics {
   Counter requests_aborted;    // the client left before the answer was whole
   Counter streams_open;        // gauge
   Counter streams_too_slow;
+  Counter streams_full;       // times that all waited for one that may
   Counter tunnels;            // upgrades that services took
   Counter tunnels_open;       // gauge
   Counter tunnels_timed_out;  // silent for too long, or a side did not read

@@ -405,6 +405,9 @@ void ServerConnection::timer_fired() {
       if (stream_.blocked() && stream_.took_some()) {
         return start_timer(settings().limits.idle_timeout_ms);
       }
+      metrics().connections_idle.add();
+      complain(owner_->idle_log_, base::LogLevel::kDebug, "closed a connection",
+               "no request in time");
       return close();
     case Mode::kLingering:
       if (stream_.blocked() && stream_.took_some()) return start_timer(kLingerMs);
@@ -421,6 +424,8 @@ void ServerConnection::check_progress() {
   if (blocked && !stream_.took_some()) {
     if (mode_ == Mode::kDetached) {
       metrics().streams_too_slow.add();
+      complain(owner_->stream_log_, base::LogLevel::kInfo, "closed a stream",
+               "its client does not read");
       return stream_lost(kStreamTooSlow);
     }
     note_refusal(408, "it does not read its answer");
@@ -431,6 +436,8 @@ void ServerConnection::check_progress() {
   if (mode_ == Mode::kServing) {
     ServerTransaction& t = *transaction_;
     if (peer_ended_ && !t.head_sent_ && !blocked) {
+      complain(owner_->request_log_, base::LogLevel::kInfo, "ended a request",
+               "no answer in time for a client that has ended its side");
       abort_transaction();
       return close();
     }

@@ -136,6 +136,7 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd, publi
   net::Stream& tunnel_stream() override { return stream_; }
   void tunnel_starts(Tunnel& tunnel) override { tunnel_ = &tunnel; }
   void tunnel_over(bool reset) override;
+  void tunnel_timed_out(const char* why) override;
 
   // From ServerConnections.
   void run_deferred();
@@ -162,6 +163,7 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd, publi
   void body_failed(std::uint16_t status, std::string_view problem);
   void answer_over();
   void note_refusal(std::uint16_t status, std::string_view problem);
+  void complain(base::LogLimit& limit, base::LogLevel level, const char* what, const char* why);
   void refuse(std::uint16_t status, std::string_view problem);
   std::string_view refusal_body(std::uint16_t status);
   void abort_transaction();

@@ -63,6 +63,15 @@ void ServerConnection::note_refusal(std::uint16_t status, std::string_view probl
   });
 }
 
+// "`what` of 192.0.2.1: `why`", for what ends or rests without an answer.
+void ServerConnection::complain(base::LogLimit& limit, base::LogLevel level, const char* what,
+                                const char* why) {
+  owner_->complain(limit, level, [&] {
+    char address[net::Address::kTextBytes];
+    return what + (" of " + std::string(peer_.host_text(address))) + ": " + why;
+  });
+}
+
 void ServerTransaction::note_body_too_large() {
   connection_.note_refusal(413, "too large a body");
 }

@@ -21,6 +21,9 @@ StreamSocket::Written ServerConnection::stream_write(std::string_view data) {
     if (stream_.broken()) return Written::kGone;
     if (stream_.unsent() + size > most) {
       full_ = true;
+      metrics().streams_full.add();
+      complain(owner_->stream_log_, base::LogLevel::kInfo, "a stream",
+               "max_stream_unsent_bytes wait for its client");
       if (stream_.blocked()) stream_.tell_when_drained();
       return Written::kFull;
     }
@@ -62,6 +65,10 @@ void ServerConnection::stream_lost(int reason) {
 
 void ServerConnection::tunnel_over(bool reset) {
   close(reset);
+}
+
+void ServerConnection::tunnel_timed_out(const char* why) {
+  complain(owner_->tunnel_log_, base::LogLevel::kInfo, "closed a WebSocket", why);
 }
 
 // ---- The end of the process

@@ -80,14 +80,16 @@ void Tunnel::start_timer() {
 
 void Tunnel::timer_fired() {
   const std::uint64_t now = stream(kClient).loop().now_ms();
-  bool over = now - moved_ms_ >= limits_.idle_timeout_ms;
+  const char* why = nullptr;
+  if (now - moved_ms_ >= limits_.idle_timeout_ms) why = "neither side says anything";
   for (const Side side : {kClient, kService}) {
     if (!stream(side).blocked()) continue;
     if (stream(side).took_some()) taken_ms_[side] = now;
-    over = over || now - taken_ms_[side] >= limits_.write_timeout_ms;
+    if (now - taken_ms_[side] >= limits_.write_timeout_ms) why = "a side does not read";
   }
-  if (!over) return start_timer();
+  if (why == nullptr) return start_timer();
   metrics_.tunnels_timed_out.add();
+  ends_[kClient]->tunnel_timed_out(why);
   stop(true);
 }
 

@@ -23,6 +23,8 @@ class TunnelEnd {
   virtual void tunnel_starts(class Tunnel& tunnel) = 0;
   // The tunnel is gone: closes the socket.
   virtual void tunnel_over(bool reset) = 0;
+  // It will be over because of that.
+  virtual void tunnel_timed_out(const char* /*why*/) {}
 
  protected:
   ~TunnelEnd() = default;

@@ -25,13 +25,15 @@ char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
-// "Shop.Example:8080" -> "Shop.Example"; "[::1]:80" -> "[::1]".
-std::string_view without_port(std::string_view authority) {
+// "Shop.Example:8080" -> "Shop.Example", "shop.example." (the same name) -> "shop.example";
+// "[::1]:80" -> "[::1]".
+std::string_view host_of(std::string_view authority) {
   const std::size_t colon = authority.rfind(':');
-  if (colon == std::string_view::npos) return authority;
   const std::size_t bracket = authority.rfind(']');
   if (bracket != std::string_view::npos && bracket > colon) return authority;
-  return authority.substr(0, colon);
+  std::string_view host = authority.substr(0, colon);
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return host;
 }
 
 bool same_host(std::string_view host, std::string_view lower_case) {
@@ -99,7 +101,7 @@ bool ChainMatch::matches(const http::RequestHead& head, const http::Peer& peer) 
   };
   if (none(rules.listeners, [&](const std::string& name) { return name == peer.listener; }))
     return false;
-  const std::string_view host = without_port(head.authority);
+  const std::string_view host = host_of(head.authority);
   if (none(rules.hosts, [&](const std::string& rule) { return host_matches(host, rule); }))
     return false;
   return !none(rules.paths, [&](const PathPattern& path) { return path.match(head.path); });

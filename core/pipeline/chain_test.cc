@@ -21,6 +21,8 @@ TEST(ChainMatch, PathHostAndListener) {
       {{}, {"shop.example"}, {}, "/", "xshop.example", "main", false},
       {{}, {"*.example"}, {}, "/", "shop.EXAMPLE:1", "main", true},
       {{}, {"*.example"}, {}, "/", "a.b.example", "main", true},
+      {{}, {"shop.example"}, {}, "/", "shop.example.", "main", true},
+      {{}, {"*.example"}, {}, "/", "shop.example.:8080", "main", true},
       {{}, {"*.example"}, {}, "/", "example", "main", false},
       {{}, {"*.example"}, {}, "/", ".example", "main", false},
       {{}, {"[::1]"}, {}, "/", "[::1]:80", "main", true},

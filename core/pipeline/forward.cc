@@ -166,9 +166,8 @@ void Exchange::on_upstream_failed(const http::UpstreamFailureInfo& info) {
     reading_client_ = false;
     transaction_->pause_body();
   }
-  if (answer_begun_) return abort();  // the client must see that the rest does not come
   const bool stale = info.stale_connection && may_repeat(info.request_bytes_sent);
-  if (stale && !std::exchange(stale_repeated_, true)) {
+  if (stale && !answer_begun_ && !std::exchange(stale_repeated_, true)) {
     dispatcher_.metrics_.stale_repeated.add();
     return start_call();
   }
@@ -176,6 +175,7 @@ void Exchange::on_upstream_failed(const http::UpstreamFailureInfo& info) {
     dispatcher_.upstream_log_.write(
         dispatcher_.environment_.log, base::LogLevel::kWarn, "pipeline",
         "upstream " + std::string(target_.address) + ": " + std::string(info.detail));
+  if (answer_begun_) return abort();  // the client must see that the rest does not come
   attempt_failed(static_cast<std::int32_t>(info.failure), info.request_bytes_sent);
 }
 

@@ -56,6 +56,7 @@ class HostPredicate final : public Predicate {
     bool has_port =
         colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos;
     std::string_view name = has_port ? host.substr(0, colon) : host;
+    if (name.ends_with('.')) name.remove_suffix(1);  // the same name
     return std::any_of(patterns_.begin(), patterns_.end(), [&](const std::string& pattern) {
       return match_host(pattern, pattern.find(':') == std::string::npos ? name : host);
     });

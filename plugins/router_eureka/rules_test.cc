@@ -106,6 +106,7 @@ TEST(Predicates, PathMethodHost) {
   EXPECT_TRUE(matches("Host=shop.example:8080", {"GET", "/"}));
   EXPECT_FALSE(matches("Host=shop.example:8081", {"GET", "/"}));
   EXPECT_TRUE(matches("Host={sub}.example", {"GET", "/"}));
+  EXPECT_TRUE(matches("Host=**.example.org", {"GET", "/", "", "a.example.org."}));
   EXPECT_TRUE(matches("Host=a.**", {"GET", "/", "", "a.b.c"}));
 }
 

@@ -94,6 +94,8 @@ class Requests(Case):
             b"TRACE / HTTP/1.1\r\n" + host + b"Max-Forwards: 0\r\n": 501,
             b"CONNECT shop:443 HTTP/1.1\r\n" + host: 501,
             b"DESCRIBE / HTTP/1.1\r\n" + host: 400,
+            b"GET / HTTP/1.1\r\nHost: .\r\n": 400,
+            b"GET / HTTP/1.1\r\nHost: a..b\r\n": 400,
             b"GET / HTTP/1.2\r\n" + host: 505,
             b"GET / HTTP/3.0\r\n" + host: 505,
             b"GET / HTTP/2.0\r\n" + host: 400,
@@ -136,7 +138,7 @@ class Requests(Case):
         """What a service sees of a chunked body: the bytes, in chunks of the gateway's own, without trailers."""
         post = b"POST /x HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n"
         good = {b"5\r\nhello\r\n0\r\n\r\n": b"hello", b'5;a=b;c="\\"d"\r\nhello\r\n0;x\r\n\r\n': b"hello",
-                b"0\r\n\r\n": b"", b"0000000005\r\nhello\r\n0\r\nX-User-Id: root\r\n\r\n": b"hello"}
+                b"0\r\n\r\n": b"", b'5; \ta = "b;c"; d\r\nhello\r\n0\r\n\r\n': b"hello", b"0000000005\r\nhello\r\n0\r\nX-User-Id: root\r\n\r\n": b"hello"}
         for data, body in good.items():
             with self.subTest(data):
                 client = self.client(post + data)
@@ -151,6 +153,9 @@ class Requests(Case):
                b"5\nhello\n0\n\n": 400, b"5\r\nhelloX\r\n0\r\n\r\n": 400, b"\r\n": 400,
                b"00000000000000005\r\nhello\r\n": 400, b"ffffffffffffffff\r\nx": 413, b"401\r\n" + b"x" * 1025: 413,
                b"5;" + b"a" * 5000 + b"\r\nhello\r\n0\r\n\r\n": 400,
+               b"5;\r\nhello\r\n0\r\n\r\n": 400, b"5;;a\r\nhello\r\n0\r\n\r\n": 400, b"5;a=\"\r\n\"\r\nhello\r\n0\r\n\r\n": 400,
+               b"5;a\nhello\r\n0\r\n\r\n": 400, b"5;a\rb\r\nhello\r\n0\r\n\r\n": 400, b"10000000000000000\r\n": 400,
+               b"0\r\nA: b\n\r\n": 400, b"0\r\nA: b\r\n c\r\n\r\n": 400, b"0\r\n\n": 400,
                b"0\r\nbad name: x\r\n\r\n": 400, b"0\r\nX: " + b"a" * 9000 + b"\r\n\r\n": 400}
         for data, status in bad.items():
             with self.subTest(data[:20]):
@@ -441,6 +446,7 @@ class Answers(Case):
         service.head()
         service.rest()  # the gateway gave up
         self.assertEqual(client.rest(), b"")
+        self.gateway.wait_log("ended a request of 127.0.0.1: no answer in time for a client that has ended its side")
         client = self.client(GET + GET).end_output()
         service = self.service()
         service.head()
@@ -607,6 +613,8 @@ class Times(Case):
         service.send(OK)
         self.assertEqual(client.answer()[1], b"ok")
         self.assertEqual(client.rest(), b"")
+        self.gateway.wait_log("debug +http: closed a connection of 127.0.0.1: no request in time")
+        self.counted("gateway_connections_idle_closed_total", 1)
 
     def test_service_that_does_not_answer(self):
         client = self.client(GET)
@@ -625,6 +633,8 @@ class Times(Case):
         self.assertEqual(client.head().status, 200)
         self.assertEqual(client.rest(), b"ok")
         self.counted("gateway_answers_broken_total", 1)
+        self.counted("gateway_upstream_failures_total", 1)
+        self.gateway.wait_log("its answer stalled")
 
     def test_client_that_does_not_read(self):
         client = self.client(GET, receive_buffer=4096)
@@ -790,6 +800,7 @@ class WebSocketTimes(Case):
             self.wait_idle(client, 0.5)
         client.rest()
         service.rest()
+        self.gateway.wait_log("closed a WebSocket of 127.0.0.1: neither side says anything")
 
     def wait_idle(self, line, seconds):
         line.socket.settimeout(seconds)
@@ -803,6 +814,7 @@ class WebSocketTimes(Case):
             while True:
                 service.socket.send(b"m" * (1 << 20))
         client.rest()
+        self.gateway.wait_log("closed a WebSocket of 127.0.0.1: a side does not read")
 
     def test_stop_ends_it(self):
         client, service = self.joined()
