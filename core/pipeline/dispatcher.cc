@@ -125,7 +125,8 @@ void Dispatcher::misused(PartUse* use, std::string_view what, const std::string&
     misuse_log_.write(environment_.log, base::LogLevel::kError, "pipeline",
                       "plugin instance \"" + who + "\" " + words);
   if (!options_.abort_on_misuse) return;
-  if (use != nullptr) base::thread_note = {use->label.c_str(), "its misuse of the ABI", use->threads};
+  if (use != nullptr)
+    base::thread_note = {use->label.c_str(), "its misuse of the ABI", use->threads};
   environment_.log.flush();
   GW_CHECK(!"a plugin broke the ABI");
 }

@@ -43,13 +43,13 @@ def processes(name):
 class Shop:
     """A gateway whose configuration and plugin file a test changes, under load."""
 
-    def __init__(self, test, folder, extra=""):
+    def __init__(self, test, folder, extra="", start_timeout="30s"):
         self.test, self.config, self.file = test, folder / "gateway.toml", folder / "swap.so"
         self.marks = []  # of the generations that were asked for, oldest first
         self.asked_ns = []  # when that was, on the clock that plugins see, too
         self.done_ns = []  # when each was known to be active
         self.active = 0  # how many of them are known to have become active
-        self.extra = extra
+        self.extra = f'start_timeout = "{start_timeout}"\n{extra}'
         self.newest = [0] * CLIENTS
         self.write("a", "1")
         self.marks.append("a:1")
@@ -82,7 +82,6 @@ tag = "{tag}"
 [server]
 listen = ["127.0.0.1:0"]
 workers = 2
-start_timeout = "2s"
 {self.extra}{server}{instances}{more}
 [[pipeline]]
 filters = ["front", "back"]
@@ -236,7 +235,7 @@ file = "{file}"
 fail = "{fail}"
 """
         with harness.scratch() as folder:
-            shop = Shop(self, folder)
+            shop = Shop(self, folder, start_timeout="2s")  # what hangs is waited for so long
             bad = folder / "bad.so"
             place = r"gateway.toml:\d+:\d+: "
 
