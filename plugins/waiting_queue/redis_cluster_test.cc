@@ -17,8 +17,7 @@ class RedisCluster : public RedisTopology {
     RedisTopology::SetUp();
     constexpr const char* kSlots[][2] = {{"0", "5460"}, {"5461", "10922"}, {"10923", "16383"}};
     for (int i = 0; i < 3; ++i) {
-      do ports_[i] = RedisServer::free_port();
-      while (ports_[i] > 55000);  // the cluster's bus listens 10000 above
+      ports_[i] = RedisServer::free_node_port();
       servers_[i] = std::make_unique<RedisServer>(
           std::vector<std::string>{"--port", text(ports_[i]), "--cluster-enabled", "yes"});
       servers_[i]->run({"CLUSTER", "SET-CONFIG-EPOCH", std::to_string(i + 1)});

@@ -46,17 +46,27 @@ class RedisServer {
     return kinds;
   }
 
-  // A port that was free a moment ago.
-  static std::uint16_t free_port() {
+  // A port that was free a moment ago: `wanted`, else the system's choice. 0: it is not free.
+  static std::uint16_t free_port(std::uint16_t wanted = 0) {
     const int probe = ::socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(wanted);
     socklen_t size = sizeof address;
-    bind(probe, reinterpret_cast<sockaddr*>(&address), size);
+    const bool free = bind(probe, reinterpret_cast<sockaddr*>(&address), size) == 0;
     getsockname(probe, reinterpret_cast<sockaddr*>(&address), &size);
     close(probe);
-    return ntohs(address.sin_port);
+    return free ? ntohs(address.sin_port) : 0;
+  }
+  // The same, for a node of a cluster, whose bus listens 10000 above.
+  static std::uint16_t free_node_port() {
+    constexpr std::uint16_t kBus = 10000;
+    while (true) {
+      const std::uint16_t port = free_port();
+      if (port <= 65535 - kBus && free_port(static_cast<std::uint16_t>(port + kBus)) != 0)
+        return port;
+    }
   }
 
   // `config`: text of a configuration file, for what a sentinel wants to write to.
