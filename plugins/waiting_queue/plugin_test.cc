@@ -281,6 +281,22 @@ TEST_P(QueuePlugin, streams_get_updates_and_heartbeats) {
   EXPECT_THAT(ann.body(), HasSubstr("event: HEARTBEAT\ndata: {\"timestamp\":"));
 }
 
+TEST_P(QueuePlugin, an_open_stream_keeps_the_place_however_rarely_it_is_told) {
+  start("capacity = 0\npresence_timeout_seconds = 4\nstatus_interval = \"60s\"");
+  line_up("ann");
+  Client& ann = stream("ann");
+  expect_event(ann, "event: STATUS_UPDATE");
+  for (int minute = 0; minute < 5; ++minute) {
+    ann.take_body();
+    live(60'000);
+    const std::string body(ann.body());
+    const std::size_t told = body.find("event: STATUS_UPDATE");
+    ASSERT_NE(told, body.npos) << body;
+    EXPECT_EQ(body.find("event: STATUS_UPDATE", told + 1), body.npos) << body;
+    EXPECT_EQ(body.find("event: ERROR"), body.npos) << body;
+  }
+}
+
 TEST_P(QueuePlugin, two_tabs_are_both_told) {
   start("capacity = 1", 2);
   line_up("ann"), line_up("bob");

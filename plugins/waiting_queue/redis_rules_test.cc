@@ -138,6 +138,23 @@ TEST_P(RedisRules, the_settings_in_force_are_the_stores) {
   EXPECT_EQ(queue.configure().capacity, 9u) << "an older version changes nothing";
 }
 
+TEST_P(RedisRules, settings_that_were_lost_come_back_and_the_highest_version_rules) {
+  Rules newer = rules, older = rules;
+  newer.version = 5, newer.capacity = 9;
+  older.version = 3, older.capacity = 2;
+  for (const Rules* first : {&newer, &older}) {
+    redis().run({"DEL", "queue:state"});
+    const Rules* second = first == &newer ? &older : &newer;
+    for (const Rules* running : {first, second, first}) {
+      queue.use(*running);
+      queue.configure(true);
+    }
+    queue.use(older);  // starts
+    EXPECT_EQ(queue.configure().capacity, 9u);
+    EXPECT_EQ(queue.configure().version, 5u);
+  }
+}
+
 TEST_P(RedisRules, a_state_that_cannot_be_does_not_count) {
   for (const char* clock : {"5", "-1e15", "9e15", "1e300"}) {
     SCOPED_TRACE(clock);

@@ -18,6 +18,9 @@ constexpr std::uint32_t kAgainCheckMs = 50;
 constexpr std::size_t kMaxLineups = 64;  // in one script
 constexpr std::uint32_t kProbeMs = 500;
 constexpr std::uint32_t kLockedOutTicks = 10;
+constexpr std::uint64_t kNever = UINT64_MAX;
+// A right that is missing inside a script, before Redis 7.2 had a code for it.
+constexpr std::string_view kScriptMayNot = "The user executing the script can't";
 
 // Redis 6 wraps the code of an error inside a script into another error.
 bool has_code(std::string_view error, std::initializer_list<std::string_view> codes) {
@@ -35,7 +38,7 @@ bool means_other_server(std::string_view error) {
 // moves, some of our keys are missing on either side (TRYAGAIN, ASK): MOVED ends it.
 bool means_all_changes(std::string_view error) {
   return has_code(error, {"OOM ", "NOREPLICAS", "MISCONF", "BUSY ", "WRONGTYPE", "NOPERM",
-                          "CLUSTERDOWN", "TRYAGAIN", "ASK ", "CROSSSLOT"});
+                          kScriptMayNot, "CLUSTERDOWN", "TRYAGAIN", "ASK ", "CROSSSLOT"});
 }
 
 std::string host_name() {
@@ -155,13 +158,16 @@ StoreError RedisStore::look(std::span<const std::string_view> users, Looking loo
   return refuse(StoreError::kUnavailable);
 }
 
+// What is said while the store is away is said when it is back: a lease would let those in who have
+// gone. Half of what may be pending is left for those who come.
 void RedisStore::away(std::span<const std::string_view> users) {
-  while (!users.empty() && admissible() == StoreError::kNone) {  // the lease ends it otherwise
+  while (!users.empty() && pending_ < options_.max_pending / 2) {
     Call* call = make(Kind::kAway);
+    call->deadline_ns = kNever;
     auto batch = users.first(std::min(users.size(), kMaxBatch));
     users = users.subspan(batch.size());
     for (std::string_view user : batch) add(*call, user);
-    if (!send(call)) release(call);
+    if (!proven_ || !send(call)) try_again(call);
   }
 }
 
@@ -183,9 +189,9 @@ void RedisStore::unlock() {
   if (!send(call)) release(call);
 }
 
-void RedisStore::configure(bool only_if_missing, std::function<void(const InForce&)> told) {
+void RedisStore::configure(bool running, std::function<void(const InForce&)> told) {
   Call* call = make(Kind::kConfigure);
-  call->only_if_missing = only_if_missing;
+  call->running = running;
   call->told = std::move(told);
   if (!send(call)) release(call);
 }
@@ -223,7 +229,7 @@ void RedisStore::build(Call& call) {
     case Kind::kTick:
       return scripts_.tick(call.whole, command_);
     case Kind::kConfigure:
-      return scripts_.configure(call.only_if_missing, call.whole, command_);
+      return scripts_.configure(call.running, call.whole, command_);
     case Kind::kProbe:
       return scripts_.probe(call.whole, command_);
     case Kind::kReplication:
@@ -371,10 +377,10 @@ void RedisStore::fail(Call* call, StoreError error) {
   if (ticked) ticked(error, Census{});
 }
 
-// Only what someone waits for, and while there is time.
+// Only what someone waits for, and while there is time; and who is away.
 void RedisStore::try_again(Call* call) {
-  const bool waited_for =
-      call->kind == Kind::kLineup || call->kind == Kind::kLook || call->kind == Kind::kLeave;
+  const bool waited_for = call->kind == Kind::kLineup || call->kind == Kind::kLook ||
+                          call->kind == Kind::kLeave || call->kind == Kind::kAway;
   if (!waited_for || context_.monotonic_ns() >= call->deadline_ns)
     return fail(call, StoreError::kUnavailable);
   again_.push_back(call);

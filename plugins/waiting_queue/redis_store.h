@@ -48,8 +48,9 @@ class RedisStore : public Store {
   void away(std::span<const std::string_view> users) override;
   StoreError tick(Ticked ticked) override;
   void expect_master(const RedisHost& master) { connection_.expect_master(master); }
-  // Home worker, when up: brings the settings of this gateway. `told` also gets what was in force.
-  void configure(bool only_if_missing, std::function<void(const InForce&)> told);
+  // Home worker, when up: brings the settings of this gateway; of one that has been `running` only in
+  // the place of none or older ones. `told` gets what is in force.
+  void configure(bool running, std::function<void(const InForce&)> told);
   // What the server says of its replicas (INFO replication); never called when it may not be asked.
   void replication(std::function<void(std::string_view)> told);
 
@@ -76,7 +77,7 @@ class RedisStore : public Store {
     Kind kind = Kind::kLineup;
     Operation operation = Operation::kLeaveWaiting;  // of kLeave
     bool whole = false;                              // send the script's text
-    bool only_if_missing = false;
+    bool running = false;
     std::vector<Item> items;  // the first `size` count; the others keep their memory
     std::size_t size = 0;
     std::string renew;  // of kLook, a digit for each item

@@ -105,6 +105,36 @@ TEST_F(RedisStoreDown, a_server_that_hangs_counts_as_away) {
   EXPECT_EQ(gate("waits"), 429u);
 }
 
+// Those who gave up meanwhile must not take the slots of those who did not.
+TEST_F(RedisStoreDown, whose_stream_closes_meanwhile_is_away_and_whoever_comes_back_is_not) {
+  for (const bool answers : {false, true}) {
+    SCOPED_TRACE(answers);
+    RedisServer server;
+    start(server, "capacity = 1\ncommand_timeout = \"300ms\"");
+    for (const char* user : {"in", "gone", "back", "stays"}) line_up(user);
+    std::vector<Client*> streams;
+    for (const char* user : {"gone", "back", "stays"})
+      streams.push_back(&call("GET", "/api/v1/queue/stream", user));
+    wait([&] { return events(*streams[2], "STATUS_UPDATE") == 1; });
+    answers ? (void)server.run({"CONFIG", "SET", "min-replicas-to-write", "1"})
+            : server.freeze(true);
+    wait_down();
+    streams[0]->leave();
+    streams[1]->leave();
+    call("GET", "/api/v1/queue/stream", "back");
+    host_.run_until([] { return false; }, 700);  // longer than a command may take
+    answers ? (void)server.run({"CONFIG", "SET", "min-replicas-to-write", "0"})
+            : server.freeze(false);
+    wait_up();
+    wait([&] { return server.number({"SISMEMBER", "queue:away", "gone"}) == 1; });
+    wait([&] { return server.number({"SCARD", "queue:away"}) == 1; });
+    EXPECT_EQ(call("DELETE", "/api/v1/queue/allowed-in-token", "in").status(), 200u);
+    EXPECT_EQ(server.number({"HEXISTS", "allowedIn:users", "back"}), 1);
+    clients_.clear();
+    instance_.reset();
+  }
+}
+
 // What passes meanwhile changes nothing in the store, and all go on behind it where they were.
 TEST_F(RedisStoreDown, nobody_is_admitted_and_nobody_loses_the_place) {
   for (const char* choice : {"refuse", "admit"}) {

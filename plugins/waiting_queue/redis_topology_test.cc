@@ -4,6 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <regex>
+#include <set>
+
+#include "lua_texts.h"
 #include "topology_for_test.h"
 
 namespace gw::queue {
@@ -22,6 +26,75 @@ TEST_F(RedisTopology, a_user_with_few_rights_and_a_database) {
   EXPECT_EQ(server.number({"HLEN", "allowedIn:users"}), 1);
   instance_.reset();
   expect_down("redis://shop:wrong@127.0.0.1:" + text(port), "", "WRONGPASS");
+}
+
+// The line that README.md gives.
+std::vector<std::string> few_rights() {
+  return {"ACL",           "SETUSER",      "shop",
+          "reset",         "on",           ">secret",
+          "~queue:*",      "~allowedIn:*", "~job-lock:default:queueTick",
+          "&queue:events", "+@all",        "-@admin",
+          "-@dangerous",   "+role",        "+info"};
+}
+
+// Were it found only when a script comes to it, the script would have done a part.
+TEST_F(RedisTopology, a_right_that_is_missing_holds_the_queue_before_anything_is_changed) {
+  const auto port = RedisServer::free_port();
+  RedisServer server({"--port", text(port)});
+  std::set<std::string> commands = {"EVALSHA", "EVAL"};
+  for (const char* script : {lua::k_lineup, lua::k_look, lua::k_leave, lua::k_away, lua::k_tick,
+                             lua::k_configure, lua::k_probe}) {
+    const std::string body(script);
+    static const std::regex kCommand(R"re((?:call|own)\('([A-Z]+)')re");
+    for (std::sregex_iterator i(body.begin(), body.end(), kCommand), end; i != end; ++i)
+      commands.insert((*i)[1]);
+  }
+  EXPECT_GE(commands.size(), 30u);
+  commands.erase("PUBLISH");  // may be missing
+  const std::string store = "redis://shop:secret@127.0.0.1:" + text(port);
+  for (const std::string& command : commands) {
+    SCOPED_TRACE(command);
+    server.run({"FLUSHALL"});
+    server.run({"SCRIPT", "FLUSH"});
+    auto rights = few_rights();
+    rights.push_back("-" + command);
+    EXPECT_EQ(server.text(rights), "OK");
+    expect_down(store, "", "");
+    EXPECT_EQ(server.number({"DBSIZE"}), server.number({"EXISTS", "queue:state"}));
+    rights.pop_back();
+    server.run(rights);
+    start(store);
+    wait_up();
+    instance_.reset();
+  }
+  auto rights = few_rights();
+  std::erase(rights, "~job-lock:default:queueTick");
+  server.run(rights);
+  expect_down(store, "", "NOPERM");
+}
+
+TEST_F(RedisTopology, a_right_that_is_taken_away_holds_the_queue_until_it_is_back) {
+  const auto port = RedisServer::free_port();
+  RedisServer server({"--port", text(port)});
+  server.run(few_rights());
+  start("redis://shop:secret@127.0.0.1:" + text(port));
+  wait_up();
+  for (const char* user : {"in", "ann", "bob"}) line_up(user);
+  Client& stream = call("GET", "/api/v1/queue/stream", "bob");
+  server.run({"ACL", "SETUSER", "shop", "-zrem"});
+  EXPECT_EQ(call("DELETE", "/api/v1/queue/allowed-in-token", "in").status(), 503u);
+  wait([&] { return events(stream, "HOLD") == 1; });
+  EXPECT_EQ(line_up("cat").status(), 503u);
+  host_.run_until([] { return false; }, 1200);
+  EXPECT_EQ(host_.health("redis"), GW_DOWN);
+  EXPECT_THAT(host_.health_details("redis"), HasSubstr("ZREM"));
+  server.run({"ACL", "SETUSER", "shop", "+zrem"});
+  wait_up();
+  EXPECT_EQ(call("DELETE", "/api/v1/queue/allowed-in-token", "in").status(), 200u);
+  EXPECT_EQ(server.number({"HEXISTS", "allowedIn:users", "ann"}), 1);
+  EXPECT_EQ(events(stream, "HOLD"), 1) << "said once";
+  EXPECT_THAT(call("GET", "/api/v1/queue/status", "bob").body(),
+              HasSubstr("\"userQueuePosition\":1"));
 }
 
 TEST_F(RedisTopology, settings_that_contradict_each_other_are_refused) {

@@ -106,6 +106,7 @@ Scripts::Scripts(const Rules& rules, std::string_view key_prefix, std::string_vi
         "queue:lease", "queue:away", "queue:since", "queue:answers:0", "queue:answers:1"})
     keys_.push_back(prefix + key);
   channel_ = prefix + "queue:events";
+  probe_key_ = prefix + "queue:probe";
   lock_key_ = "job-lock:default:" + prefix + "queueTick";
   arguments_ = {channel_,
                 std::to_string(rules.capacity),
@@ -122,8 +123,10 @@ void Scripts::begin(Script script, bool whole, Command& out) const {
   auto index = static_cast<std::size_t>(script);
   out.add(whole ? "EVAL" : "EVALSHA");
   out.add(whole ? texts_[index] : shas_[index]);
-  out.add("10");
+  const bool probes = script == Script::kProbe;
+  out.add(probes ? "12" : "10");
   for (const std::string& key : keys_) out.add(key);
+  if (probes) out.add(probe_key_), out.add(lock_key_);
   for (std::size_t i = 0; i < kCommonArguments; ++i) out.add(arguments_[i]);
 }
 
@@ -157,9 +160,10 @@ void Scripts::tick(bool whole, Command& out) const {
   out.add(kTickLimit);
 }
 
-void Scripts::configure(bool only_if_missing, bool whole, Command& out) const {
+void Scripts::configure(bool running, bool whole, Command& out) const {
   begin(Script::kConfigure, whole, out);
-  out.add(only_if_missing ? std::string_view("-1") : arguments_[7]);
+  out.add(arguments_[7]);
+  out.add(running ? "1" : "0");
 }
 
 void Scripts::probe(bool whole, Command& out) const {

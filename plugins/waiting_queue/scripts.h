@@ -59,8 +59,8 @@ class Scripts {
             Command& out) const;
   void away(std::span<const std::string_view> users, bool whole, Command& out) const;
   void tick(bool whole, Command& out) const;
-  // `only_if_missing`: puts the settings in only where there are none.
-  void configure(bool only_if_missing, bool whole, Command& out) const;
+  // `running`: puts the settings in only where there are none, or those of an older version.
+  void configure(bool running, bool whole, Command& out) const;
   // Fails as every change would.
   void probe(bool whole, Command& out) const;
   // SET NX of the scheduler's lock, in ShedLock's format.
@@ -76,7 +76,7 @@ class Scripts {
 
   std::array<std::string, kScriptCount> texts_, shas_;
   std::vector<std::string> keys_, arguments_;
-  std::string channel_, lock_key_;
+  std::string channel_, lock_key_, probe_key_;
 };
 
 // What replies mean; nothing when a reply is not of the form that the script gives.

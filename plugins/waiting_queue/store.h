@@ -102,8 +102,8 @@ class Store {
   // kStatus for many users at once; places in the order of the users.
   virtual StoreError look(std::span<const std::string_view> users, Looking looking,
                           Looked looked) = 0;
-  // The last streams of these users on this worker have closed. Best effort: a lease ends it
-  // otherwise.
+  // The last streams of these users on this worker have closed; while the store is away it is told
+  // later. Best effort: a lease ends it otherwise.
   virtual void away(std::span<const std::string_view> users) = 0;
   // Home worker only: one step of the scheduler, if no other gateway has made one just now (then
   // the census is null and `ticked` gets kNone with clock_ms 0).

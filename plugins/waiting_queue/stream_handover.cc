@@ -13,7 +13,8 @@ namespace gw::queue {
 void StreamHub::export_stream(const void* owner, std::string& blob) const {
   const auto& stream = *static_cast<const Stream*>(owner);
   const std::uint64_t count = slots_.size();
-  const std::uint64_t turns = (stream.slot + count - wheel_ % count) % count;
+  std::uint64_t turns = (stream.slot + count - wheel_ % count) % count;
+  while (!tells_at(wheel_ + turns)) turns += count;
   BlobWriter out(blob);
   out.text(stream.user());
   out.number(stream.last_id);
@@ -46,7 +47,9 @@ gw_status StreamHub::adopt(gw_stream* handle, BlobReader& blob, const gw_stream_
       wheel_ + std::min<std::uint64_t>(heartbeat_slots, settings_.heartbeat_ms / kSlotMs));
   const std::uint64_t count = slots_.size();
   Stream* added = add(std::move(stream));
-  place(*added, static_cast<std::uint32_t>((wheel_ + std::min(next_slots, count)) % count));
+  std::uint64_t next = wheel_ + std::min(next_slots, count * tell_every_);
+  while (next > wheel_ && !tells_at(next)) --next;
+  place(*added, static_cast<std::uint32_t>(next % count));
   events = &kEvents;
   owner = added;
   return GW_OK;

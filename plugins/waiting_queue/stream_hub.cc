@@ -70,15 +70,25 @@ StreamHub::StreamHub(Context context, Worker worker, const Settings& settings, S
       pace_(pace),
       notice_(number_of(settings.notice)),
       measures_(measures),
-      slots_(std::max<std::uint32_t>(1, settings.status_interval_ms / kSlotMs)),
-      whole_every_(std::max<std::uint64_t>(
-          1, settings.rules.presence_ms / 8 / std::max(1u, settings.status_interval_ms))) {
+      slots_(slots_for(settings)),
+      tell_every_(
+          std::max<std::uint64_t>(1, settings.status_interval_ms / kSlotMs / slots_.size())),
+      whole_every_(
+          std::max<std::uint64_t>(1, settings.rules.presence_ms / 8 / (slots_.size() * kSlotMs))) {
   context_.random(&random_, sizeof random_);
   down_ = !store.available();
   turn_ = Ticket(
       tables.turn->create(
           worker_.raw(), [](void* self) { static_cast<StreamHub*>(self)->end_of_turn(); }, this),
       tables.turn->cancel);
+}
+
+// One turn of the wheel is a status interval, or a part of it: whoever holds a stream is looked up
+// before an eighth of the presence is over, so that the lease always lasts as long as it has to.
+std::size_t StreamHub::slots_for(const Settings& settings) {
+  const std::uint64_t interval = settings.status_interval_ms, most = settings.rules.presence_ms / 8;
+  const std::uint64_t looks = most == 0 ? 1 : (interval + most - 1) / most;
+  return std::max<std::size_t>(1, interval / looks / kSlotMs);
 }
 
 StreamHub::~StreamHub() {
@@ -194,6 +204,7 @@ void StreamHub::turn_wheel() {
 }
 
 void StreamHub::visit(Slot& slot) {
+  const bool tells = tells_at(wheel_);
   std::vector<std::string_view> users;
   users.reserve(slot.size());
   for (std::size_t i = 0; i < slot.size(); ++i) {
@@ -205,12 +216,13 @@ void StreamHub::visit(Slot& slot) {
       data.add("{\"timestamp\":").add(static_cast<std::uint64_t>(context_.wall_ms())).add("}");
       send(stream, "HEARTBEAT", data.view());
     }
-    stream->due = true;
-    stream->quiet = false;
+    if (tells) {
+      stream->due = true;
+      stream->quiet = false;
+    }
     users.push_back(stream->user());
   }
-  const std::uint64_t turn = wheel_ / slots_.size() + wheel_ % slots_.size();  // of each another
-  look(users, turn % whole_every_ == 0 ? Looking::kWhole : Looking::kRanks);
+  look(users, turn_at(wheel_) % whole_every_ == 0 ? Looking::kWhole : Looking::kRanks);
 }
 
 void StreamHub::end_of_turn() {

@@ -7,6 +7,7 @@
 //
 //   opened ----look----> STATUS_UPDATE | ALLOWED_IN, end | ERROR (stays open)
 //   every interval: the same; admission told by the store: ALLOWED_IN, end
+//   an eighth of the presence is less than the interval: looked up in between, for the lease alone
 //   the operator's message, if there is one: NOTICE, once, behind the first of these
 //   store away for a moment: HOLD, once, to all within about a second; store back: looked up again
 //
@@ -93,6 +94,13 @@ class StreamHub {
   static constexpr std::uint32_t kRoundMs = 10;  // a step of the round that tells everybody
   static constexpr std::size_t kRoundStreams = 512;
 
+  static std::size_t slots_for(const Settings& settings);
+  // Which turn of the wheel it is for the slot that comes by then; for each slot it begins at another.
+  std::uint64_t turn_at(std::uint64_t wheel) const {
+    return wheel / slots_.size() + wheel % slots_.size();
+  }
+  // Are the streams of that slot told where they stand? Else they are only looked up.
+  bool tells_at(std::uint64_t wheel) const { return turn_at(wheel) % tell_every_ == 0; }
   void turn_wheel();
   void visit(Slot& slot);
   Opened room_for(std::string_view user);
@@ -130,7 +138,8 @@ class StreamHub {
   Measures& measures_;
   Index index_;
   std::vector<Slot> slots_;
-  const std::uint64_t whole_every_;  // turns of the wheel between two whole looks at a stream
+  const std::uint64_t tell_every_;   // turns of the wheel between two statuses of a stream,
+  const std::uint64_t whole_every_;  // and between two whole looks at it
   std::uint64_t wheel_ = 0;          // slots passed since the start
   std::uint64_t wheel_started_ns_ = 0;
   Timer wheel_timer_;

@@ -178,9 +178,9 @@ class RedisSubject : public Subject {
     EXPECT_TRUE(census.has_value()) << error();
     return census.value_or(Census{});
   }
-  InForce configure(bool only_if_missing = false) {
-    auto settings = read_in_force(
-        call([&](bool whole) { scripts_->configure(only_if_missing, whole, command_); }));
+  InForce configure(bool running = false) {
+    auto settings =
+        read_in_force(call([&](bool whole) { scripts_->configure(running, whole, command_); }));
     EXPECT_TRUE(settings.has_value()) << error();
     return settings.value_or(InForce{});
   }
