@@ -170,6 +170,10 @@ default = "10s"
 minimum = 1000
 maximum = 3600000
 doc = "Time between two STATUS_UPDATE of a stream."
+[config.skip_unchanged]
+type = "boolean"
+default = false
+doc = "Leaves a STATUS_UPDATE out whose position the stream was told last."
 [config.heartbeat_interval]
 type = "duration"
 default = "30s"

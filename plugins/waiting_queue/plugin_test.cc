@@ -114,6 +114,11 @@ class QueuePlugin : public ::testing::TestWithParam<const char*> {
     wait([&] { return client.body().find(text) != std::string::npos; });
     EXPECT_THAT(client.body(), HasSubstr(std::string(text)));
   }
+  static std::size_t count(std::string_view text, std::string_view what) {
+    std::size_t found = 0;
+    for (std::size_t at = 0; (at = text.find(what, at)) != text.npos; at += what.size()) ++found;
+    return found;
+  }
   static nlohmann::json json(const Client& client) {
     return parse_json(client.body()).value_or(nlohmann::json());
   }
@@ -413,6 +418,35 @@ TEST_P(QueuePlugin, any_call_renews_when_configured) {
     call("GET", "/api/v1/products", "ann");
   }
   EXPECT_EQ(message(call("GET", "/api/v1/queue/status", "ann")), "입장 가능합니다.");
+}
+
+TEST_P(QueuePlugin, any_call_of_the_queue_itself_renews_too) {
+  start("capacity = 4\nduration_seconds = 10\nrenew_on = \"any\"");
+  for (const char* user : {"ann", "bob", "cat", "dan"}) line_up(user);
+  for (int i = 0; i < 4; ++i) {
+    live(4000);
+    call("GET", "/api/v1/queue/status", "ann");
+    line_up("bob");
+    call("GET", "/api/v1/queue/stream", "cat");
+    call("DELETE", "/api/v1/queue/waiting-token", "dan");
+  }
+  live(2000);
+  for (const char* user : {"ann", "bob", "cat", "dan"})
+    EXPECT_EQ(call("GET", "/api/v1/queue/status", user).status(), 200u) << user;
+}
+
+TEST_P(QueuePlugin, a_place_told_already_is_left_out_when_configured) {
+  start("capacity = 0\nskip_unchanged = true");
+  line_up("ann"), line_up("bob");
+  Client& bob = stream("bob");
+  expect_event(bob, "\"userQueuePosition\":2");
+  live(21'000);
+  EXPECT_EQ(count(bob.body(), "STATUS_UPDATE"), 1u);
+  call("DELETE", "/api/v1/queue/waiting-token", "ann");
+  live(21'000);
+  EXPECT_EQ(count(bob.body(), "STATUS_UPDATE"), 2u);
+  EXPECT_EQ(count(bob.body(), "\"userQueuePosition\":1"), 1u);
+  EXPECT_EQ(count(bob.body(), "HEARTBEAT"), 1u);
 }
 
 TEST_P(QueuePlugin, the_census_is_counted) {

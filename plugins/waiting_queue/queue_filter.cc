@@ -66,6 +66,10 @@ Verdict QueueFilter::on_request_head(Exchange exchange, void*& slot) {
 
 Verdict QueueFilter::serve(Exchange exchange, const Endpoint& endpoint, std::string_view user,
                            void*& slot) {
+  // A status call renews by itself (`begin`); who ends the admission does not want it longer.
+  if (settings_.renew_on_any && endpoint.action != Action::kStatus &&
+      endpoint.action != Action::kLeaveAdmitted)
+    renew_aside(user);
   if (endpoint.action == Action::kStream) return open_stream(exchange, user);
   return begin(exchange, operation_of(static_cast<std::uint8_t>(endpoint.action)), user, slot);
 }
@@ -100,7 +104,9 @@ Verdict QueueFilter::begin(Exchange exchange, Operation operation, std::string_v
   Call* call = make();
   call->operation = operation;
   call->user.assign(user);
-  StoreError error = store_.submit(operation, user, operation_id(exchange), on_answer, call);
+  const bool renews = operation == Operation::kStatus && settings_.renew_on_any;
+  StoreError error = store_.submit(renews ? Operation::kGate : operation, user,
+                                   operation_id(exchange), on_answer, call);
   if (error != StoreError::kNone) {
     release(call);
     return store_failed(exchange, operation, user, error);

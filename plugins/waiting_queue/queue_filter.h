@@ -4,7 +4,8 @@
 //
 //   our path      -> 405 | 401 | stream: StreamHub | else one operation of the store, pause, answer
 //   gated call    -> 401 | one operation (kGate), pause: admitted passes, waiting 429, neither 403
-//   another call  -> passes; with `renew_on = "any"` its user's admission is renewed on the side
+//   another call  -> passes; with `renew_on = "any"` its user's admission is renewed on the side, as it is by
+//                    our own calls but for the one that ends it
 //
 // A store that does not answer fails closed (503), unless the configuration lets those through for
 // a while who were admitted when they were last seen. Worker thread only.

@@ -5,14 +5,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include <atomic>
 #include <mutex>
-#include <thread>
 #include <utility>
 
+#include "fake_server_for_test.h"
 #include "gateway_for_test.h"
 
 namespace gw::queue {
@@ -20,19 +18,10 @@ namespace {
 
 class Wire {
  public:
-  explicit Wire(std::string server) : server_(std::move(server)), path_(server_ + ".wire") {
-    listener_ = ::socket(AF_UNIX, SOCK_STREAM, 0);
-    const sockaddr_un address = address_of(path_);
-    bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    listen(listener_, 8);
-    thread_ = std::thread([this] { accept_all(); });
-  }
-  ~Wire() {
-    stop_ = true;
-    shutdown(listener_, SHUT_RDWR);
-    thread_.join();
-    close(listener_);
-  }
+  explicit Wire(std::string server)
+      : server_(std::move(server)),
+        path_(server_ + ".wire"),
+        wires_(path_, [this](int client, const std::atomic<bool>& stop) { carry(client, stop); }) {}
   const std::string& path() const { return path_; }
   // The reply to the next command in which `part` stands is lost.
   void lose_reply_to(const std::string& part) {
@@ -42,18 +31,6 @@ class Wire {
   int lost() const { return lost_; }
 
  private:
-  static sockaddr_un address_of(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::snprintf(address.sun_path, sizeof address.sun_path, "%s", path.c_str());
-    return address;
-  }
-  void accept_all() {
-    std::vector<std::thread> wires;
-    for (int client; (client = accept(listener_, nullptr, nullptr)) >= 0;)
-      wires.emplace_back([this, client] { carry(client); });
-    for (auto& wire : wires) wire.join();
-  }
   bool to_lose(std::string_view command) {
     const std::lock_guard lock(mutex_);
     if (part_.empty() || command.find(part_) == command.npos) return false;
@@ -61,12 +38,12 @@ class Wire {
     return true;
   }
   // Commands are small enough to come whole.
-  void carry(int client) {
+  void carry(int client, const std::atomic<bool>& stop) {
     const int server = ::socket(AF_UNIX, SOCK_STREAM, 0);
-    const sockaddr_un address = address_of(server_);
+    const sockaddr_un address = unix_address(server_);
     bool open = connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
     bool losing = false;
-    while (open && !stop_) {
+    while (open && !stop) {
       pollfd ends[] = {{client, POLLIN, 0}, {server, POLLIN, 0}};
       poll(ends, 2, 100);
       for (int i : {0, 1}) {
@@ -86,16 +63,13 @@ class Wire {
       }
     }
     close(server);
-    close(client);
   }
 
   std::string server_, path_;
-  int listener_ = -1;
   std::mutex mutex_;
   std::string part_;
-  std::atomic<bool> stop_ = false;
   std::atomic<int> lost_ = 0;
-  std::thread thread_;
+  FakeServer wires_;
 };
 
 class RedisLostReply : public GatewayForTest {

@@ -4,12 +4,13 @@
 // time, through the fake host.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
+#include <optional>
 
+#include "fake_server_for_test.h"
 #include "gateway_for_test.h"
 
 namespace gw::queue {
@@ -231,19 +232,19 @@ class Impostor {
   explicit Impostor(std::string answer) : answer_(std::move(answer)) {
     char name[] = "/tmp/gateway-impostor-XXXXXX";
     folder_ = mkdtemp(name);
-    listener_ = ::socket(AF_UNIX, SOCK_STREAM, 0);
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::snprintf(address.sun_path, sizeof address.sun_path, "%s", path().c_str());
-    bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address);
-    listen(listener_, 8);
-    thread_ = std::thread([this] { serve(); });
+    server_.emplace(path(), FakeServer::answering([this](std::string_view asked) -> std::string {
+                      if (asked.find("EVAL") != asked.npos) return ++scripts_, answer_;
+                      if (asked.find("SUBSCRIBE") != asked.npos)
+                        return ++subscriptions_,
+                               "*3\r\n$9\r\nsubscribe\r\n$12\r\nqueue:events\r\n:1\r\n";
+                      if (asked.find("ROLE") != asked.npos) return "*1\r\n$6\r\nmaster\r\n";
+                      if (asked.find("HELLO") != asked.npos)
+                        return "*2\r\n$7\r\nversion\r\n$3\r\n9.9\r\n";
+                      return "+OK\r\n";
+                    }));
   }
   ~Impostor() {
-    stop_ = true;
-    shutdown(listener_, SHUT_RDWR);
-    thread_.join();
-    close(listener_);
+    server_.reset();
     std::filesystem::remove_all(folder_);
   }
   std::string path() const { return folder_ + "/socket"; }
@@ -251,36 +252,9 @@ class Impostor {
   int subscriptions() const { return subscriptions_; }
 
  private:
-  // One client after the other would do, but the subscriber has a connection of its own.
-  void serve() {
-    std::vector<std::thread> clients;
-    for (int client; (client = accept(listener_, nullptr, nullptr)) >= 0;)
-      clients.emplace_back([this, client] { talk(client); });
-    for (auto& client : clients) client.join();
-  }
-  void talk(int client) {
-    timeval patience{0, 100'000};
-    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    char bytes[65536];
-    while (!stop_) {
-      ssize_t size = recv(client, bytes, sizeof bytes, 0);
-      if (size == 0 || (size < 0 && errno != EAGAIN)) break;
-      if (size < 0) continue;
-      std::string_view text(bytes, static_cast<std::size_t>(size)), reply = "+OK\r\n";
-      if (text.find("HELLO") != text.npos) reply = "*2\r\n$7\r\nversion\r\n$3\r\n9.9\r\n";
-      if (text.find("ROLE") != text.npos) reply = "*1\r\n$6\r\nmaster\r\n";
-      if (text.find("SUBSCRIBE") != text.npos)
-        reply = "*3\r\n$9\r\nsubscribe\r\n$12\r\nqueue:events\r\n:1\r\n", ++subscriptions_;
-      if (text.find("EVAL") != text.npos) reply = answer_, ++scripts_;
-      if (send(client, reply.data(), reply.size(), MSG_NOSIGNAL) < 0) break;
-    }
-    close(client);
-  }
   std::string answer_, folder_;
-  int listener_ = -1;
-  std::atomic<bool> stop_ = false;
   std::atomic<int> scripts_ = 0, subscriptions_ = 0;
-  std::thread thread_;
+  std::optional<FakeServer> server_;
 };
 
 TEST_F(RedisOutage, answers_that_make_no_sense_are_errors_and_no_more) {

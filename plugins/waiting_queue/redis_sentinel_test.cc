@@ -4,14 +4,11 @@
 // know less than others. Real servers on loopback.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 
 #include <algorithm>
-#include <atomic>
-#include <thread>
 #include <vector>
 
+#include "fake_server_for_test.h"
 #include "topology_for_test.h"
 
 namespace gw::queue {
@@ -112,63 +109,18 @@ TEST_F(RedisSentinels, make_another_master_and_the_old_one_never_hears_of_it) {
 }
 
 // A sentinel that missed an election: it names the same master whatever happens.
-class StaleSentinel {
- public:
-  explicit StaleSentinel(std::uint16_t master) : master_(text(master)) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address);
-    getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-    listen(listener_, 8);
-    thread_ = std::thread([this] { serve(); });
-  }
-  ~StaleSentinel() {
-    stop_ = true;
-    shutdown(listener_, SHUT_RDWR);
-    thread_.join();
-    close(listener_);
-  }
-  std::uint16_t port() const { return port_; }
-
- private:
-  void serve() {
-    std::vector<std::thread> clients;
-    for (int client; (client = accept(listener_, nullptr, nullptr)) >= 0;)
-      clients.emplace_back([this, client] { talk(client); });
-    for (auto& client : clients) client.join();
-  }
-  // Commands are small enough to come whole, and one or two at a time.
-  void talk(int client) {
-    timeval patience{0, 100'000};
-    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    char bytes[4096];
-    while (!stop_) {
-      const ssize_t size = recv(client, bytes, sizeof bytes, 0);
-      if (size == 0 || (size < 0 && errno != EAGAIN)) break;
-      if (size < 0) continue;
-      const std::string_view asked(bytes, static_cast<std::size_t>(size));
-      std::string reply;
-      if (asked.find("\r\nMASTER\r\n") != asked.npos) reply += "*2\r\n+config-epoch\r\n+0\r\n";
-      if (asked.find("get-master-addr-by-name") != asked.npos)
-        reply += "*2\r\n$9\r\n127.0.0.1\r\n+" + master_ + "\r\n";
-      if (send(client, reply.data(), reply.size(), MSG_NOSIGNAL) < 0) break;
-    }
-    close(client);
-  }
-
-  std::string master_;
-  int listener_ = -1;
-  std::uint16_t port_ = 0;
-  std::atomic<bool> stop_ = false;
-  std::thread thread_;
-};
+FakeServer stale_sentinel(std::uint16_t master) {
+  return FakeServer(FakeServer::answering([master = text(master)](std::string_view asked) {
+    std::string reply;
+    if (asked.find("\r\nMASTER\r\n") != asked.npos) reply += "*2\r\n+config-epoch\r\n+0\r\n";
+    if (asked.find("get-master-addr-by-name") != asked.npos)
+      reply += "*2\r\n$9\r\n127.0.0.1\r\n+" + master + "\r\n";
+    return reply;
+  }));
+}
 
 TEST_F(RedisSentinels, of_which_one_knows_less_lead_to_the_new_master_at_every_connection) {
-  StaleSentinel stale(ports_[0]);
+  const FakeServer stale = stale_sentinel(ports_[0]);
   // The second of them is asked when a connection was lost.
   std::string store = store_;
   start(store.insert(store.find(',') + 1, "127.0.0.1:" + text(stale.port()) + ","));

@@ -173,6 +173,7 @@ void read_limits(const Config& config, Settings& out) {
   out.redis.reconnect_max_ms = ms("reconnect_max");
   out.redis.max_pending = number("max_pending");
   out.status_interval_ms = ms("status_interval");
+  out.skip_unchanged = config.boolean("skip_unchanged");
   out.heartbeat_ms = ms("heartbeat_interval");
   out.reconnect_ms = ms("client_retry");
   read_notice(config.string("notice"), out);

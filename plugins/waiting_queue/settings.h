@@ -37,6 +37,7 @@ struct Settings {
   std::vector<GateRule> gate;
   std::string lineup_path, status_path, stream_path, admission_path, waiting_path;
   std::uint32_t status_interval_ms = 10'000;
+  bool skip_unchanged = false;  // no STATUS_UPDATE to a stream for a position that it was told last
   std::uint32_t heartbeat_ms = 30'000;
   std::uint32_t reconnect_ms = 3'000;  // what `retry:` tells clients, about
   std::string notice;                  // data of the event NOTICE to all streams; empty: none

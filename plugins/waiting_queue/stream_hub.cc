@@ -276,18 +276,26 @@ void StreamHub::on_looked(std::span<const std::string_view> users, StoreError er
 }
 
 void StreamHub::show(Stream* stream, const Place& place) {
-  stream->held = false;
+  if (std::exchange(stream->held, false)) stream->position = 0;
   const bool absent = place.standing == Standing::kAbsent;
   const bool quiet = std::exchange(stream->quiet, false);
   if (!absent) {
     stream->told_absent = false;
-    if (!quiet) send(stream, "STATUS_UPDATE", PlaceText(place, pace_).view());
+    if (!quiet) tell_place(stream, place);
   } else if (!stream->told_absent) {
+    stream->position = 0;
     stream->told_absent =
         send(stream, "ERROR",
              R"({"code":"NOT_IN_QUEUE","message":"대기열에 등록되지 않은 사용자입니다."})");
   }
   tell_notice(stream);
+}
+
+void StreamHub::tell_place(Stream* stream, const Place& place) {
+  const auto position = static_cast<std::uint32_t>(place.position);
+  if (settings_.skip_unchanged && stream->position == position) return;
+  const bool told = send(stream, "STATUS_UPDATE", PlaceText(place, pace_).view());
+  stream->position = told ? position : 0;
 }
 
 void StreamHub::tell_notice(Stream* stream) {

@@ -115,6 +115,7 @@ class StreamHub {
   void on_looked(std::span<const std::string_view> users, StoreError error,
                  std::span<const Place> places);
   void show(Stream* stream, const Place& place);
+  void tell_place(Stream* stream, const Place& place);
   void hold(Stream* stream);
   void tell_notice(Stream* stream);
   void go_round();

@@ -30,6 +30,7 @@ struct StreamHub::Stream {
   std::uint32_t last_id = 0;
   std::uint32_t heartbeat_at = 0;  // in slots passed
   std::uint32_t notice = 0;        // the operator's message that it was told; 0: none
+  std::uint32_t position = 0;      // told last; 0: none, or something else since
   std::uint16_t name_bytes;        // kMaxUserBytes at most
   bool due = false;                // waits for a look's answer
   bool held = false;               // was told that the store is away
