@@ -59,7 +59,7 @@ bool AttributeValues::set(base::Arena& arena, std::uint32_t attribute, std::stri
     values_ = grown;
     size_ = size;
   }
-  const std::string_view copy = value.empty() ? std::string_view("", 0) : arena.copy(value);
+  const std::string_view copy = value.empty() ? std::string_view("") : arena.copy(value);
   if (copy.data() == nullptr) return false;
   values_[attribute] = copy;
   return true;
