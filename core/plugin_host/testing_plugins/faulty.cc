@@ -4,6 +4,7 @@
 // GW_TEST_FAULT names the way. Without one it is a plugin that loads.
 #include <gateway/plugin.h>
 
+#include <cstdint>
 #include <string>
 
 #define FAULT_NONE 0
