@@ -9,8 +9,9 @@ namespace gw::queue {
 namespace {
 
 constexpr std::uint64_t kComplainEveryNs = 1'000'000'000;
-// A right that is missing inside a script, before Redis 7.2 had a code for it.
+// A right that is missing inside a script, which has no code of its own: Redis 6 to 7.0, and later.
 constexpr std::string_view kScriptMayNot = "The user executing the script can't";
+constexpr std::string_view kScriptAclFailure = "ACL failure in script";
 
 // Redis 6 wraps the code of an error inside a script into another error.
 bool has_code(std::string_view error, std::initializer_list<std::string_view> codes) {
@@ -27,8 +28,9 @@ bool means_other_server(std::string_view error) {
 // Errors that every change meets until somebody puts the server right. While a slot of a cluster
 // moves, some of our keys are missing on either side (TRYAGAIN, ASK): MOVED ends it.
 bool means_all_changes(std::string_view error) {
-  return has_code(error, {"OOM ", "NOREPLICAS", "MISCONF", "BUSY ", "WRONGTYPE", "NOPERM",
-                          kScriptMayNot, "CLUSTERDOWN", "TRYAGAIN", "ASK ", "CROSSSLOT"});
+  return has_code(error,
+                  {"OOM ", "NOREPLICAS", "MISCONF", "BUSY ", "WRONGTYPE", "NOPERM", kScriptMayNot,
+                   kScriptAclFailure, "CLUSTERDOWN", "TRYAGAIN", "ASK ", "CROSSSLOT"});
 }
 
 }  // namespace
