@@ -207,10 +207,8 @@ class HandOver(unittest.TestCase):
             self.assertEqual(gateway.request("DELETE", "/api/v1/queue/allowed-in-token", bearer[user]).status, 200)
         harness.wait_for("three more", lambda: streams.count("ALLOWED_IN") == len(let_in) + 3)
         print(f"{store.split(':')[0]}: {count} streams; the old library was gone after {gone:.2f} s")
-        # A sanitizer on a busy machine stalls loops by itself; no plugin may.
-        held = r"held for \d+ ms by instance" if harness.sanitized() else "held for"
-        for words in (held, "left behind", " error "):
-            self.assertNotRegex(gateway.log(), words)
+        for name in ("held for", "left behind", " error "):
+            self.assertNotIn(name, gateway.log())
         streams.close()
         gateway.stop()
 
