@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@ namespace {
 constexpr std::size_t kGatherBytes = 32 * 1024;
 constexpr int kChunksPerWrite = 16;
 constexpr int kReadsPerEvent = 4;  // of a peer that always has more
+constexpr int kDrainedUntilEdges = 16;
 
 struct Chunk {
   Chunk* next;
@@ -59,7 +61,7 @@ struct StreamCallbacks {
     stream.loop_->impl().refresh_clock();
     if (status !=
         0) {  // the socket has an error, which the next call will tell; libuv watches no more
-      stream.watched_ = 0;
+      stream.watched_ = stream.drained_ = 0;
       events = UV_READABLE | UV_WRITABLE;
     }
     stream.ready(events);
@@ -84,6 +86,7 @@ void Stream::begin(Loop& loop, StreamEvents& events) {
   fd_ = -1;
   connect_error_ = 0;
   watched_ = 0;
+  drained_ = 0;
 }
 
 void Stream::watch(int fd) {
@@ -150,8 +153,28 @@ void Stream::connect_over(int error) {
 // reading that rests for a moment costs nothing.
 void Stream::want(int events) {
   if ((watched_ & events) == events) return;
-  watched_ = static_cast<std::uint8_t>(watched_ | events);
-  if (uv_poll_start(as_poll(handle_), watched_, StreamCallbacks::polled) != 0) fail();
+  watch_for(watched_ | events);
+}
+
+void Stream::watch_for(int events) {
+  watched_ = static_cast<std::uint8_t>(events);
+  drained_ = 0;
+  const int with_end = events | ((events & UV_READABLE) != 0 ? UV_DISCONNECT : 0);
+  if (events == 0) {
+    uv_poll_stop(as_poll(handle_));
+  } else if (uv_poll_start(as_poll(handle_), with_end, StreamCallbacks::polled) != 0) {
+    fail();
+  }
+}
+
+// From now on what is readable is told once, when it comes: half the work for the kernel. libuv knows
+// nothing of it and takes it back in the next watch_for().
+void Stream::watch_edges() {
+  epoll_event wanted{};
+  wanted.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
+  wanted.data.fd = fd_;
+  const int poll = uv_backend_fd(&loop_->impl().uv);
+  if (epoll_ctl(poll, EPOLL_CTL_MOD, fd_, &wanted) != 0) drained_ = 0;
 }
 
 void Stream::ready(int events) {
@@ -161,20 +184,21 @@ void Stream::ready(int events) {
     socklen_t size = sizeof error;
     getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
     connect_over(-error);
-  } else {
-    if ((events & UV_READABLE) != 0 && reading_) read_ready();
-    if ((events & UV_WRITABLE) != 0 && state_ == State::kOpen && queue_ != nullptr) write_queue();
+    events &= ~UV_READABLE;
   }
+  const bool readable = (events & UV_READABLE) != 0 && reading_;
+  const bool drained = !readable || read_ready((events & UV_DISCONNECT) != 0);
+  if ((events & UV_WRITABLE) != 0 && state_ == State::kOpen && queue_ != nullptr) write_queue();
   if (state_ != State::kOpen) return;
   const int wanted = (reading_ ? UV_READABLE : 0) | (queue_ != nullptr ? UV_WRITABLE : 0);
   const int in_vain = watched_ & events & ~wanted;
   if (in_vain != 0) {
-    watched_ = static_cast<std::uint8_t>(watched_ & ~in_vain);
-    if (watched_ == 0) {
-      uv_poll_stop(as_poll(handle_));
-    } else if (uv_poll_start(as_poll(handle_), watched_, StreamCallbacks::polled) != 0) {
-      fail();
-    }
+    watch_for(watched_ & ~in_vain);
+  } else if (!drained) {
+    if (drained_ == kDrainedUntilEdges) watch_for(watched_);
+    drained_ = 0;
+  } else if (readable && watched_ == UV_READABLE && drained_ < kDrainedUntilEdges) {
+    if (++drained_ == kDrainedUntilEdges) watch_edges();
   }
   if (!broken_ && wanted != 0) want(wanted);
 }
@@ -191,22 +215,27 @@ void Stream::stop_reading() {
 
 // ---- Reading
 
-void Stream::read_ready() {
+// `ended`: an end or an error stands behind what is left to read. True: nothing is left.
+bool Stream::read_ready(bool ended) {
   char* buffer = loop_->impl().read_buffer.get();
   for (int i = 0; i < kReadsPerEvent && reading_; ++i) {
     const ssize_t size = ::recv(fd_, buffer, LoopImpl::kReadBytes, MSG_DONTWAIT);
     if (size > 0) {
       events_->on_data(buffer, static_cast<std::size_t>(size));
-      if (static_cast<std::size_t>(size) < LoopImpl::kReadBytes) return;
+      if (static_cast<std::size_t>(size) < LoopImpl::kReadBytes && !ended) return true;
       continue;
     }
-    if (size < 0 && try_again(errno)) return;
+    if (size < 0 && try_again(errno)) return errno == EAGAIN;
     reading_ = false;
-    if (size == 0) return events_->on_end();
-    if (broken_) return;
-    broken_ = true;
-    return events_->on_broken();
+    if (size == 0) {
+      events_->on_end();
+    } else if (!broken_) {
+      broken_ = true;
+      events_->on_broken();
+    }
+    return true;
   }
+  return false;
 }
 
 void Stream::read_rest() {

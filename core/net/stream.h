@@ -99,8 +99,10 @@ class Stream {
   void connect_to(int fd, const void* address, std::uint32_t size);
   void connect_over(int error);
   void want(int events);
+  void watch_for(int events);
+  void watch_edges();
   void ready(int events);
-  void read_ready();
+  bool read_ready(bool ended);
   void gather(std::string_view data);
   std::string_view take_gathered();
   static void send_all(LoopImpl& impl);
@@ -125,6 +127,7 @@ class Stream {
     std::int32_t connect_error_;        // kConnecting: why there is no socket
   };
   std::uint8_t watched_ = 0;  // events that libuv watches for
+  std::uint8_t drained_ = 0;  // reads in a row that left nothing behind; at its bound: edges
   State state_ = State::kNone;
   bool reading_ : 1 = false;
   bool broken_ : 1 = false;
