@@ -69,6 +69,7 @@ std::vector<RefusedCase> refused_cases() {
       {"TRACE", "TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", "501"},
       {"PROPFIND", "PROPFIND / HTTP/1.1\r\nHost: x\r\n\r\n", "501"},
       {"unknown method", "BREW / HTTP/1.1\r\nHost: x\r\n\r\n", "501"},
+      {"the beginning of a method", "GE / HTTP/1.1\r\nHost: x\r\n\r\n", "501"},
       {"lower-case method", "get / HTTP/1.1\r\nHost: x\r\n\r\n", "501"},
       {"a CR before it", "\rGET / HTTP/1.1\r\nHost: x\r\n\r\n", "400"},
       {"two CRs before it", "\r\rGET / HTTP/1.1\r\nHost: x\r\n\r\n", "400"},

@@ -118,6 +118,24 @@ class Requests(Case):
                 if status != 413:  # a body that is not sent leaves the connection open for a while
                     self.assertEqual(client.rest(), b"")
 
+    def test_refused_with_the_request_line(self):
+        """Nobody waits for lines behind one that no request has."""
+        table = {b"GET /x\r\n": 400, b"GET /x\n": 400, b"GET /x?y\r\n": 400, b"OPTIONS *\r\n": 400, b"GET /x \r\n": 400,
+                 b"GET http://shop/x\r\n": 400, b"GET /" + b"x" * 100 + b"\r\n": 400, b"\r\nGET /x\r\n": 400, b"REPORT /x\r\n": 400,
+                 b"GET /x HTTP/0.9\r\n": 400, b"GET /x HTTP/2.0\r\n": 400, b"GET /x HTTP/1.2\r\n": 505, b"GET /x y HTTP/1.1\r\n": 400,
+                 b"GET  /x HTTP/1.1\r\n": 400, b"GET /x  HTTP/1.1\r\n": 400, b"OPTIONS /x RTSP/1.0\r\n": 400,
+                 b"BREW /x\r\n": 501}
+        for line, status in table.items():
+            for pieces in ([line], [line[:-1], line[-1:]], [line[:4], line[4:]]):
+                with self.subTest(pieces):
+                    client = self.client()
+                    for piece in pieces:
+                        client.send(piece)
+                    self.assertEqual((client.answer()[0].status, client.rest()), (status, b""))
+        client = self.client(b"GET /x HTTP/1.1\r\n")
+        client.send(b"Host: shop\r\n\r\n")
+        self.service().head()
+
     def test_max_forwards(self):
         client = self.client(b"OPTIONS /x HTTP/1.1\r\nHost: shop\r\nMax-Forwards: 0\r\n\r\n")
         head, body = client.answer()
