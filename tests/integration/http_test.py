@@ -3,9 +3,11 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import re
 import select
+import signal
 import socket
 import sys
 import threading
@@ -519,6 +521,24 @@ class Answers(Case):
                     service.close()
                 else:
                     self.assertEqual(client.answer()[0].status, 502)
+
+    def test_what_comes_between_two_requests_answers_neither(self):
+        """Also when it is read in one turn with the second, which has not left yet."""
+        for unasked in (OK.replace(b"ok", b"no"), b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n", b"HTTP/1.1 2", b"\r\n"):
+            for request in (GET, b"POST /x HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n"):
+                with self.subTest(unasked=unasked, request=request):
+                    client, service = self.relay(OK)
+                    self.assertEqual(client.answer()[1], b"ok")
+                    self.gateway.signal(signal.SIGSTOP)
+                    os.waitpid(self.gateway.child.pid, os.WUNTRACED)
+                    client.send(request)
+                    service.send(unasked)
+                    self.gateway.signal(signal.SIGCONT)
+                    fresh = self.service()
+                    fresh.head()
+                    fresh.send(OK)
+                    self.assertEqual(client.answer()[1], b"ok")
+                    fresh.close()
 
     def test_stale_connection_is_not_followed_by_another(self):
         clients = [self.client(GET) for _ in range(3)]
