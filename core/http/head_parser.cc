@@ -154,7 +154,8 @@ HeadParser::Result HeadParser::feed(const char* text, std::size_t size) {
   return read_by_llhttp(text, size);
 }
 
-// Behind the target stands the line's end: llhttp takes that for HTTP/0.9, and what follows for fields.
+// Behind the target stands the line's end: llhttp takes that for HTTP/0.9, and what follows for
+// fields.
 bool HeadParser::names_no_version(std::size_t size) const {
   const std::size_t end = target_.offset + target_.size;
   return request_ && target_.size > 0 && end < size && (text_[end] == '\r' || text_[end] == '\n');

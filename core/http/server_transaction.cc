@@ -18,7 +18,8 @@ std::string_view chunk_prefix(std::size_t size, char (&out)[20]) {
 }
 
 ServerTransaction::ServerTransaction(ServerConnection& connection)
-    : connection_(connection), arena_(connection.stream_.loop().chunks()) {}
+    : connection_(connection),
+      arena_(connection.stream_.loop().chunks(), connection.settings().limits.max_arena_bytes) {}
 
 net::Loop& ServerTransaction::loop() {
   return connection_.stream_.loop();

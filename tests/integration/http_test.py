@@ -220,6 +220,35 @@ class Requests(Case):
         self.assertRegex(seen.get("X-Request-Id"), "^[0-9a-f]{32}$")
 
 
+class Limits(Case):
+    server = ('max_header_count = 1000\nmax_header_bytes = "1MiB"\nmax_upstream_header_count = 1000\n'
+              'max_upstream_header_bytes = "1MiB"\n')
+
+    def test_largest(self):
+        """They hold, however a head comes: (fields, bytes of one) of a request and its answer, what comes of each."""
+        largest = (1 << 20) - 100
+        for request, answer, status in (((999, 1), (999, 1), 200), ((1000, 1), (0, 0), 431), ((0, 0), (1000, 1), 502),
+                                        ((1, largest), (1, largest), 200), ((1, 1 << 20), (0, 0), 431), ((0, 0), (1, 1 << 20), 502)):
+            said, told = (b"".join(b"X: %s\r\n" % (b"x" * size) for _ in range(count)) for count, size in (request, answer))
+            for piece in (1000, 100_000, 2 << 20):
+                with self.subTest(request=request, answer=answer, piece=piece):
+                    client = self.client()
+                    self.send(client, GET[:-2] + said + b"\r\n", piece)
+                    if status != 431:
+                        service = self.service()
+                        self.assertEqual(len(service.head().all("X")), request[0])
+                        self.send(service, OK.replace(b"OK\r\n", b"OK\r\n" + told), piece)
+                    head = client.head()
+                    self.assertEqual((head.status, len(head.all("X"))), (status, answer[0] if status == 200 else 0))
+                    if status == 200:
+                        service.close()
+
+    def send(self, line, data, piece):
+        with contextlib.suppress(ConnectionError):  # what was refused is not read
+            for at in range(0, len(data), piece):
+                line.send(data[at:at + piece])
+
+
 FORWARDED = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix",
              "X-Real-IP", "Forwarded", "Via")
 
