@@ -396,6 +396,8 @@ class Answers(Case):
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n",
             b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"HTTP/2.0 200 OK\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", b"HTTP/1.1 999 X\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\rContent-Length: 2\r\n\r\nok", b"HTTP/1.1 200\r\r\r\n\r\n", b"HTTP/1.1 204 \r\rX: y\r\n\r\n",
+            b"HTTP/1.1 103 Early Hints\r\rX: y\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
             b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", b"HTTP/1.1 200 OK\r\nA: b\x00\r\n\r\n",
             b"\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
             b"\rHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b" HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
