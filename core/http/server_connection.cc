@@ -200,7 +200,7 @@ bool ServerConnection::feed_head(std::string_view& input) {
   ServerTransaction& t = *transaction_;
   if (!t.skip_empty_lines(input)) {
     input = {};
-    refuse(400, "a CR without LF before the request");
+    refuse(400, "line ends before the request");
     return true;
   }
   if (input.empty()) return false;

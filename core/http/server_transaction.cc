@@ -25,7 +25,7 @@ net::Loop& ServerTransaction::loop() {
   return connection_.stream_.loop();
 }
 
-// RFC 9112 2.2: an empty line before a request is ignored; here, two. False: a CR alone.
+// RFC 9112 2.2: an empty line before a request is ignored; here, two. False: more, or half of one.
 bool ServerTransaction::skip_empty_lines(std::string_view& input) {
   constexpr std::uint8_t kMostSkipped = 4;
   while (text_.size == 0 && !input.empty() && skipped_ < kMostSkipped &&
@@ -33,7 +33,8 @@ bool ServerTransaction::skip_empty_lines(std::string_view& input) {
     ++skipped_;
     input.remove_prefix(1);
   }
-  return skipped_ % 2 == 0 || input.empty();
+  if (text_.size > 0 || input.empty()) return true;
+  return skipped_ % 2 == 0 && input[0] != '\r' && input[0] != '\n';
 }
 
 // Parses what came and keeps it, as much of it as a head may have.

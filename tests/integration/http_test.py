@@ -126,7 +126,7 @@ class Requests(Case):
                  b"GET http://shop/x\r\n": 400, b"GET /" + b"x" * 100 + b"\r\n": 400, b"\r\nGET /x\r\n": 400, b"REPORT /x\r\n": 400,
                  b"GET /x HTTP/0.9\r\n": 400, b"GET /x HTTP/2.0\r\n": 400, b"GET /x HTTP/1.2\r\n": 505, b"GET /x y HTTP/1.1\r\n": 400,
                  b"GET  /x HTTP/1.1\r\n": 400, b"GET /x  HTTP/1.1\r\n": 400, b"OPTIONS /x RTSP/1.0\r\n": 400,
-                 b"BREW /x\r\n": 501}
+                 b"BREW /x\r\n": 501, b"\n": 400, b"\r\n\n": 400, b"\r\r": 400, b"\r\n\r\n\r\n": 400}
         for line, status in table.items():
             for pieces in ([line], [line[:-1], line[-1:]], [line[:4], line[4:]]):
                 with self.subTest(pieces):
