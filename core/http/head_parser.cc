@@ -176,7 +176,10 @@ llhttp_errno_t HeadParser::run_llhttp(std::size_t size) {
     line_count_ = line_count;
     in_name_ = in_name;
     (void)llhttp_execute(&parser_, text_ + seen_, static_cast<std::size_t>(tab - text_) - seen_);
-    if (llhttp_execute(&parser_, kBlank, 1) != HPE_OK) return HPE_INVALID_CONTENT_LENGTH;
+    if (llhttp_execute(&parser_, kBlank, 1) != HPE_OK) {
+      parser_.error_pos = tab;
+      return HPE_INVALID_CONTENT_LENGTH;
+    }
     seen_ = static_cast<std::size_t>(tab - text_) + 1;
   }
 }
@@ -187,6 +190,7 @@ HeadParser::Result HeadParser::read_by_llhttp(const char* text, std::size_t size
   if (names_no_version(size)) {
     parser_.error = HPE_INVALID_VERSION;
     refusal_ = 400;
+    seen_ = target_.offset + target_.size;
     return Result::kBad;
   }
   if (error == HPE_OK) {
@@ -195,6 +199,11 @@ HeadParser::Result HeadParser::read_by_llhttp(const char* text, std::size_t size
   }
   if (error != HPE_PAUSED) {
     refusal_ = judge(error);
+    seen_ = static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - text);
+    if (error == HPE_INVALID_URL) {  // of which llhttp tells nothing
+      if (target_.size == 0) target_.offset = std::string_view(text, seen_).rfind(' ') + 1;
+      target_.size = seen_ - target_.offset;
+    }
     return too_many_ ? Result::kTooManyFields : Result::kBad;
   }
   seen_ = head_bytes_ = static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - text);

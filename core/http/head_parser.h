@@ -39,7 +39,7 @@ class HeadParser {
   // A copy in the arena, with its lines, that goes on where this one stands; null: no room.
   HeadParser* keep() const;
 
-  std::size_t seen() const { return seen_; }
+  std::size_t seen() const { return seen_; }  // once it is bad: what came before the fault
   // Once kDone:
   std::size_t head_bytes() const { return head_bytes_; }
   std::string_view method() const;  // requests

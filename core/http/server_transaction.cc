@@ -61,10 +61,11 @@ HeadParser::Result ServerTransaction::parse_head(std::string_view input,
   return room ? result : HeadParser::Result::kTooManyFields;
 }
 
-// 414, 431, or 0 when the head (as far as it came) is not too large.
-std::uint16_t ServerTransaction::size_refusal(bool whole, const ServerLimits& limits) const {
+// 414, 431, or 0 when the head (as far as it came, or as it is right) is not too large.
+std::uint16_t ServerTransaction::size_refusal(HeadParser::Result result,
+                                              const ServerLimits& limits) const {
   constexpr std::size_t kRestOfRequestLine = 32;  // method, version, spaces
-  const std::size_t size = whole ? parser_->head_bytes() : text_.size;
+  const std::size_t size = result == HeadParser::Result::kMore ? text_.size : parser_->seen();
   const std::size_t target = parser_->target().size;
   if (target > limits.max_target_bytes) return 414;
   if (!parser_->past_first_line()) {
