@@ -2,6 +2,8 @@
 #include "http/forwarded.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "http/field_names.h"
 #include "http/message.h"
@@ -35,6 +37,15 @@ bool is_port(std::string_view text) {
          text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
+// Says again what its proxy has said (RFC 7239 4: no parameter twice).
+bool is_repeated(std::string_view name, unsigned& told) {
+  constexpr std::string_view kNames[] = {"for", "by", "host", "proto"};
+  for (unsigned i = 0; i < std::size(kNames); ++i) {
+    if (same_name(name, kNames[i])) return (std::exchange(told, told | 1U << i) >> i & 1U) != 0;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string_view node_address(std::string_view node) {
@@ -55,6 +66,7 @@ bool ForwardedHops::read(std::string_view text) {
   while (true) {
     if (size_ == kMost) return false;
     ForwardedHop& hop = hops_[size_++] = {};
+    unsigned told = 0;
     char next = ';';
     while (next == ';') {
       text = trim_blanks(text);
@@ -63,7 +75,7 @@ bool ForwardedHops::read(std::string_view text) {
       const std::string_view name = text.substr(0, equals);
       std::string_view value;
       text.remove_prefix(equals + 1);
-      if (!is_field_name(name) || !take_value(text, value)) return false;
+      if (!is_field_name(name) || is_repeated(name, told) || !take_value(text, value)) return false;
       if (same_name(name, "for")) hop.address = node_address(value);
       if (same_name(name, "proto")) hop.proto = value;
       text = trim_blanks(text);

@@ -45,8 +45,16 @@ struct HeadCallbacks {
     return 0;
   }
   static int version_complete(llhttp_t* parser) {
-    self(parser).past_first_line_ = true;
-    return 0;
+    HeadParser& head = self(parser);
+    head.past_first_line_ = true;
+    if (!head.request_) return 0;
+    // llhttp takes more spaces than one, and the versions of HTTP/0.9, HTTP/2, RTSP and ICE.
+    constexpr std::string_view kVersion = " HTTP/1.";
+    const char* target = head.text_ + head.target_.offset;
+    const bool one_space = target[-2] != ' ';
+    return one_space && kVersion == std::string_view(target + head.target_.size, kVersion.size())
+               ? 0
+               : HPE_USER;
   }
   static int headers_complete(llhttp_t*) { return HPE_PAUSED; }
 
@@ -131,7 +139,7 @@ void HeadParser::extend(Span& span, const char* at, std::size_t size) {
 // By what came up to the error alone, so that it does not depend on how the bytes were split.
 std::uint16_t HeadParser::judge(llhttp_errno_t error) const {
   const char* at = llhttp_get_error_pos(&parser_);
-  if (error == HPE_INVALID_METHOD && is_field_name({text_, at + 1})) return 501;
+  if (error == HPE_INVALID_METHOD && is_field_name({text_, *at == ' ' ? at : at + 1})) return 501;
   constexpr std::string_view kWhole = "Invalid HTTP version";  // two digits, but not of ours
   if (error == HPE_INVALID_VERSION && llhttp_get_error_reason(&parser_) == kWhole) return 505;
   return 400;
@@ -144,6 +152,13 @@ HeadParser::Result HeadParser::feed(const char* text, std::size_t size) {
     parser_.data = this;
   }
   return read_by_llhttp(text, size);
+}
+
+// Behind the target stands the line's end: llhttp takes that for HTTP/0.9, and what follows for
+// fields.
+bool HeadParser::names_no_version(std::size_t size) const {
+  const std::size_t end = target_.offset + target_.size;
+  return request_ && target_.size > 0 && end < size && (text_[end] == '\r' || text_[end] == '\n');
 }
 
 // llhttp ends at a tab behind the digits of a Content-Length, where RFC 9110 5.5 has a tab mean what
@@ -161,7 +176,10 @@ llhttp_errno_t HeadParser::run_llhttp(std::size_t size) {
     line_count_ = line_count;
     in_name_ = in_name;
     (void)llhttp_execute(&parser_, text_ + seen_, static_cast<std::size_t>(tab - text_) - seen_);
-    if (llhttp_execute(&parser_, kBlank, 1) != HPE_OK) return HPE_INVALID_CONTENT_LENGTH;
+    if (llhttp_execute(&parser_, kBlank, 1) != HPE_OK) {
+      parser_.error_pos = tab;
+      return HPE_INVALID_CONTENT_LENGTH;
+    }
     seen_ = static_cast<std::size_t>(tab - text_) + 1;
   }
 }
@@ -169,12 +187,23 @@ llhttp_errno_t HeadParser::run_llhttp(std::size_t size) {
 HeadParser::Result HeadParser::read_by_llhttp(const char* text, std::size_t size) {
   text_ = text;
   const llhttp_errno_t error = run_llhttp(size);
+  if (names_no_version(size)) {
+    parser_.error = HPE_INVALID_VERSION;
+    refusal_ = 400;
+    seen_ = target_.offset + target_.size;
+    return Result::kBad;
+  }
   if (error == HPE_OK) {
     seen_ = size;
     return Result::kMore;
   }
   if (error != HPE_PAUSED) {
     refusal_ = judge(error);
+    seen_ = static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - text);
+    if (error == HPE_INVALID_URL) {  // of which llhttp tells nothing
+      if (target_.size == 0) target_.offset = std::string_view(text, seen_).rfind(' ') + 1;
+      target_.size = seen_ - target_.offset;
+    }
     return too_many_ ? Result::kTooManyFields : Result::kBad;
   }
   seen_ = head_bytes_ = static_cast<std::size_t>(llhttp_get_error_pos(&parser_) - text);

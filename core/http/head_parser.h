@@ -39,7 +39,7 @@ class HeadParser {
   // A copy in the arena, with its lines, that goes on where this one stands; null: no room.
   HeadParser* keep() const;
 
-  std::size_t seen() const { return seen_; }
+  std::size_t seen() const { return seen_; }  // once it is bad: what came before the fault
   // Once kDone:
   std::size_t head_bytes() const { return head_bytes_; }
   std::string_view method() const;  // requests
@@ -68,6 +68,7 @@ class HeadParser {
   bool plain_lines(const char* text, const char* at, const char* end);
   Result read_by_llhttp(const char* text, std::size_t size);
   llhttp_errno_t run_llhttp(std::size_t size);
+  bool names_no_version(std::size_t size) const;
   std::uint16_t judge(llhttp_errno_t error) const;
   void extend(Span& span, const char* at, std::size_t size);
 

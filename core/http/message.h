@@ -34,7 +34,7 @@ struct Field {
 // Fields in order of arrival. Grows in the arena; removing leaves no hole. Bounded by `kMost`.
 class FieldList {
  public:
-  static constexpr std::uint32_t kMost = 256;
+  static constexpr std::uint32_t kMost = 1024;  // 1000 may be configured
 
   explicit FieldList(base::Arena& arena) : arena_(&arena) {}
 

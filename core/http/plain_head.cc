@@ -132,8 +132,11 @@ bool begins_request(std::string_view text) {
     const std::size_t size = std::min(text.size(), method.text.size());
     if (text.substr(0, size) != method.text.substr(0, size)) continue;
     const char* end = text.data() + text.size();
-    const char* line_end = skip_plain(text.data() + size, end);
-    return kLineEnd.starts_with({line_end, static_cast<std::size_t>(end - line_end)});
+    const std::string_view line(text.data(), skip_plain(text.data() + size, end));
+    const std::string_view rest = text.substr(line.size());
+    const std::string_view version = line.substr(std::min(line.find(' ', size), line.size()));
+    return rest.empty() ||
+           (kLineEnd.starts_with(rest) && (version == " HTTP/1.1" || version == " HTTP/1.0"));
   }
   return false;
 }

@@ -132,10 +132,11 @@ Result read_binary(std::string_view text, ProxyHeader& out) {
   out.size = kFixedBytes + number_at(text, 14);
   if (command >> 4 != 2) return bad(out, "an unknown version");
   if ((command & 15) > 1) return bad(out, "an unknown command");
-  if (family > 3 || transport > 2) return bad(out, "an unknown protocol");
+  const bool local = (command & 15) == 0;  // all that follows is to be ignored
+  if (!local && (family > 3 || transport > 2)) return bad(out, "an unknown protocol");
   if (out.size > ProxyHeader::kMostBinaryBytes) return bad(out, "too long a header");
   if (text.size() < out.size) return Result::kMore;
-  if ((command & 15) == 0) return Result::kDone;  // LOCAL: all that follows is to be ignored
+  if (local) return Result::kDone;
   constexpr std::size_t kAddressBytes[] = {0, 12, 36, 216};
   const std::string_view header = text.substr(0, out.size);
   const std::size_t additions = kFixedBytes + kAddressBytes[family];

@@ -78,6 +78,8 @@ TEST(ProxyHeader, BadText) {
   ASSERT_EQ(ProxyHeader::kMostTextBytes, longest.size());
   EXPECT_EQ(Result::kDone, read(longest).result);
   EXPECT_EQ(Result::kBad, read("PROXY UNKNOWN " + std::string(92, 'x') + "\r\n").result);
+  EXPECT_EQ(Result::kBad,
+            read("PROXY TCP4 1.2.3.4" + std::string(1, '\0') + " 1.2.3.4 1 2\r\n").result);
 }
 
 TEST(ProxyHeader, Binary) {
@@ -94,6 +96,7 @@ TEST(ProxyHeader, Binary) {
                            Case{binary(0x21, 0x21, ip6), "[2001:db8::1]:5", "[::1]:80"},
                            Case{binary(0x20, 0x00, ""), "", ""},
                            Case{binary(0x20, 0x11, kIp4), "", ""},  // LOCAL: whatever it says
+                           Case{binary(0x20, 0x7f, kIp4), "", ""},
                            Case{binary(0x21, 0x31, std::string(216, 'x')), "", ""},
                            Case{binary(0x21, 0x12, kIp4), "", ""}}) {
     const Seen seen = read(item.text + "GET");

@@ -85,9 +85,15 @@ ResponseFacts read_response(const HeadParser& parsed, const char* text, bool to_
   out.status = parsed.status();
   out.reason = parsed.reason().in(text);
   Lines lines;
+  const std::string_view head(text, parsed.head_bytes());
   // llhttp skips empty lines. What is in front of a status line belongs to no answer of this call.
-  if (!parsed.plain() && !std::string_view(text, parsed.head_bytes()).starts_with("HTTP/")) {
+  if (!parsed.plain() && !head.starts_with("HTTP/")) {
     facts.problem = "bytes before the status line";
+    return facts;
+  }
+  // llhttp takes a second CR for an LF.
+  if (!parsed.plain() && head[head.find('\r') + 1] != '\n') {
+    facts.problem = "a bare CR behind the status line";
     return facts;
   }
   if (parsed.major() != 1 || parsed.minor() > 1) {

@@ -200,24 +200,20 @@ bool ServerConnection::feed_head(std::string_view& input) {
   ServerTransaction& t = *transaction_;
   if (!t.skip_empty_lines(input)) {
     input = {};
-    refuse(400, "a CR without LF before the request");
+    refuse(400, "line ends before the request");
     return true;
   }
   if (input.empty()) return false;
   const ServerLimits& limits = settings().limits;
   const std::size_t before = t.text_.size;
   const HeadParser::Result result = t.parse_head(input, limits);
-  std::uint16_t status = 0;
-  if (result == HeadParser::Result::kTooManyFields) {
-    status = 431;
-  } else if (result == HeadParser::Result::kBad) {
-    status = t.parser_->refusal();
-  } else {
-    status = t.size_refusal(result == HeadParser::Result::kDone, limits);
-  }
+  std::uint16_t status = t.size_refusal(result, limits);
+  const bool malformed = status == 0 && result == HeadParser::Result::kBad;
+  if (malformed) status = t.parser_->refusal();
+  if (status == 0 && result == HeadParser::Result::kTooManyFields) status = 431;
   if (status != 0) {
     input = {};
-    refuse(status, result == HeadParser::Result::kBad ? t.parser_->problem() : "too large a head");
+    refuse(status, malformed ? t.parser_->problem() : "too large a head");
     return true;
   }
   if (result == HeadParser::Result::kMore) {

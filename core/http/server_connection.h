@@ -74,7 +74,7 @@ class ServerTransaction final : public Transaction {
 
   [[nodiscard]] bool skip_empty_lines(std::string_view& input);
   HeadParser::Result parse_head(std::string_view input, const ServerLimits& limits);
-  std::uint16_t size_refusal(bool whole, const ServerLimits& limits) const;
+  std::uint16_t size_refusal(HeadParser::Result result, const ServerLimits& limits) const;
   bool body_too_large(std::uint64_t more) const;
   bool is_head_request() const { return request_.has_value() && request_->method == "HEAD"; }
   AnswerFrame frame_for(const ResponseHead& head) const;

@@ -256,7 +256,7 @@ TEST(ServerConnection, RequestsThatBeginAndStop) {
   TestServer server(Echo::serve, settings);
   const std::pair<const char*, const char*> cases[] = {
       {"G", "408"},  {"GET /a HTT", "408"},    {"GET /a HTTP/1.1\r\n", "408"},
-      {"\r", "408"}, {"\r\nPOST /a\r", "408"}, {"GET /a\r\n", "408"}};
+      {"\r", "408"}, {"\r\nPOST /a\r", "400"}, {"GET /a\r\n", "400"}};
   for (const auto& [begun, status] : cases) {
     SCOPED_TRACE(begun);
     Socket client = server.connect();
@@ -269,7 +269,8 @@ TEST(ServerConnection, RequestsThatBeginAndStop) {
     leaver.end_output();
     leaver.receive_all();
   }
-  EXPECT_EQ(6u, server.metrics.requests_timed_out.value());
+  EXPECT_EQ(4u, server.metrics.requests_timed_out.value());
+  EXPECT_EQ(4u, server.metrics.requests_malformed.value());  // of each leaver too
 }
 
 // Between two requests, but with answers under way.

@@ -69,6 +69,7 @@ std::vector<RefusedCase> refused_cases() {
       {"TRACE", "TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", "501"},
       {"PROPFIND", "PROPFIND / HTTP/1.1\r\nHost: x\r\n\r\n", "501"},
       {"unknown method", "BREW / HTTP/1.1\r\nHost: x\r\n\r\n", "501"},
+      {"the beginning of a method", "GE / HTTP/1.1\r\nHost: x\r\n\r\n", "501"},
       {"lower-case method", "get / HTTP/1.1\r\nHost: x\r\n\r\n", "501"},
       {"a CR before it", "\rGET / HTTP/1.1\r\nHost: x\r\n\r\n", "400"},
       {"two CRs before it", "\r\rGET / HTTP/1.1\r\nHost: x\r\n\r\n", "400"},
@@ -113,6 +114,16 @@ std::vector<RefusedCase> refused_cases() {
   std::string many;
   for (int i = 0; i < 100; ++i) many += "A" + std::to_string(i) + ": b\r\n";
   cases.push_back({"too many lines", with(many), "431"});
+  // Of two faults the first one counts.
+  const std::string large = "A: " + std::string(17000, 'a') + "\r\n";
+  const std::string long_target = "/" + std::string(9000, 'a');
+  cases.push_back({"too large a head, a bad line", with(large + ": b\r\n"), "431"});
+  cases.push_back({"a bad line, too large a head", with(": b\r\n" + large), "400"});
+  cases.push_back({"too long a target, a bad byte", get(long_target + "\x80"), "414"});
+  cases.push_back({"too long a target, a bad line",
+                   "GET " + long_target + " HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n", "414"});
+  cases.push_back({"too long a target, too many lines",
+                   "GET " + long_target + " HTTP/1.1\r\nHost: x\r\n" + many + "\r\n", "414"});
   return cases;
 }
 

@@ -21,6 +21,7 @@ struct ServerLimits {
   std::uint32_t max_fields = 100;
   std::uint64_t max_header_bytes = 16 * 1024;  // of all header lines of a request
   std::uint64_t max_target_bytes = 8 * 1024;
+  std::uint64_t max_arena_bytes = 1 << 20;        // of an exchange: heads, and what is made of them
   std::uint64_t max_body_bytes = 10 << 20;        // until set_body_limit says otherwise
   std::uint32_t tunnel_idle_timeout_ms = 600000;  // of a WebSocket connection
   // How long a client that ended its side is believed to wait for an answer that has not begun.

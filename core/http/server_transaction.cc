@@ -18,13 +18,14 @@ std::string_view chunk_prefix(std::size_t size, char (&out)[20]) {
 }
 
 ServerTransaction::ServerTransaction(ServerConnection& connection)
-    : connection_(connection), arena_(connection.stream_.loop().chunks()) {}
+    : connection_(connection),
+      arena_(connection.stream_.loop().chunks(), connection.settings().limits.max_arena_bytes) {}
 
 net::Loop& ServerTransaction::loop() {
   return connection_.stream_.loop();
 }
 
-// RFC 9112 2.2: an empty line before a request is ignored; here, two. False: a CR alone.
+// RFC 9112 2.2: an empty line before a request is ignored; here, two. False: more, or half of one.
 bool ServerTransaction::skip_empty_lines(std::string_view& input) {
   constexpr std::uint8_t kMostSkipped = 4;
   while (text_.size == 0 && !input.empty() && skipped_ < kMostSkipped &&
@@ -32,7 +33,8 @@ bool ServerTransaction::skip_empty_lines(std::string_view& input) {
     ++skipped_;
     input.remove_prefix(1);
   }
-  return skipped_ % 2 == 0 || input.empty();
+  if (text_.size > 0 || input.empty()) return true;
+  return skipped_ % 2 == 0 && input[0] != '\r' && input[0] != '\n';
 }
 
 // Parses what came and keeps it, as much of it as a head may have.
@@ -59,10 +61,11 @@ HeadParser::Result ServerTransaction::parse_head(std::string_view input,
   return room ? result : HeadParser::Result::kTooManyFields;
 }
 
-// 414, 431, or 0 when the head (as far as it came) is not too large.
-std::uint16_t ServerTransaction::size_refusal(bool whole, const ServerLimits& limits) const {
+// 414, 431, or 0 when the head (as far as it came, or as it is right) is not too large.
+std::uint16_t ServerTransaction::size_refusal(HeadParser::Result result,
+                                              const ServerLimits& limits) const {
   constexpr std::size_t kRestOfRequestLine = 32;  // method, version, spaces
-  const std::size_t size = whole ? parser_->head_bytes() : text_.size;
+  const std::size_t size = result == HeadParser::Result::kMore ? text_.size : parser_->seen();
   const std::size_t target = parser_->target().size;
   if (target > limits.max_target_bytes) return 414;
   if (!parser_->past_first_line()) {

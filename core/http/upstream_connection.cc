@@ -171,6 +171,11 @@ bool UpstreamConnection::step(std::string_view& input) {
 
 bool UpstreamConnection::read_head(std::string_view& input) {
   if (input.empty()) return false;
+  if (reused_ && !stream_.sent_any()) {
+    // It came between two requests, though it is read behind the second: the answer to neither.
+    fail(UpstreamFailure::kBroken, "it spoke before it was asked");
+    return false;
+  }
   answer_begun_ = true;
   const std::size_t most = pool_->limits_.max_head_bytes;
   const std::size_t before = text_.size;

@@ -48,6 +48,7 @@ Address Address::from_ip(std::string_view text, std::uint16_t port) {
   const std::size_t percent = text.find('%');
   const std::string_view address = text.substr(0, percent);
   if (address.empty() || address.size() >= sizeof name) return out;
+  if (address.find('\0') != std::string_view::npos) return out;  // inet_pton would end there
   std::memcpy(name, address.data(), address.size());
   name[address.size()] = 0;
   out.port = port;

@@ -45,6 +45,7 @@ TEST(AddressTest, SplitsAndPrints) {
   EXPECT_EQ("10.0.0.1:80", Address::from_ip("10.0.0.1", 80).text(text));
   EXPECT_EQ("[fe80::1]:80", Address::from_ip("fe80::1%2", 80).text(text));
   EXPECT_EQ(Address::Kind::kNone, Address::from_ip("10.0.0.256").kind);
+  EXPECT_EQ(Address::Kind::kNone, Address::from_ip(std::string_view("10.0.0.1\0x", 10)).kind);
 }
 
 TEST(ListenSocket, WorkersShareAPortThatTheSystemChose) {

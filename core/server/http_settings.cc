@@ -29,6 +29,9 @@ http::ServerSettings server_settings(std::shared_ptr<const config::GatewayConfig
   to.limits.max_fields = from.max_header_count;
   to.limits.max_header_bytes = from.max_header_bytes;
   to.limits.max_target_bytes = from.max_target_bytes;
+  // A head that comes in pieces takes up to four times its size (head_text.h).
+  to.limits.max_arena_bytes +=
+      4 * (from.max_header_bytes + from.max_target_bytes + from.max_upstream_header_bytes);
   to.limits.max_body_bytes = from.max_body_bytes;
   to.limits.max_stream_unsent_bytes = from.max_stream_unsent_bytes;
   to.limits.max_connections_per_peer = from.max_connections_per_peer;

@@ -3,9 +3,11 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import re
 import select
+import signal
 import socket
 import sys
 import threading
@@ -118,6 +120,24 @@ class Requests(Case):
                 if status != 413:  # a body that is not sent leaves the connection open for a while
                     self.assertEqual(client.rest(), b"")
 
+    def test_refused_with_the_request_line(self):
+        """Nobody waits for lines behind one that no request has."""
+        table = {b"GET /x\r\n": 400, b"GET /x\n": 400, b"GET /x?y\r\n": 400, b"OPTIONS *\r\n": 400, b"GET /x \r\n": 400,
+                 b"GET http://shop/x\r\n": 400, b"GET /" + b"x" * 100 + b"\r\n": 400, b"\r\nGET /x\r\n": 400, b"REPORT /x\r\n": 400,
+                 b"GET /x HTTP/0.9\r\n": 400, b"GET /x HTTP/2.0\r\n": 400, b"GET /x HTTP/1.2\r\n": 505, b"GET /x y HTTP/1.1\r\n": 400,
+                 b"GET  /x HTTP/1.1\r\n": 400, b"GET /x  HTTP/1.1\r\n": 400, b"OPTIONS /x RTSP/1.0\r\n": 400,
+                 b"BREW /x\r\n": 501, b"\n": 400, b"\r\n\n": 400, b"\r\r": 400, b"\r\n\r\n\r\n": 400}
+        for line, status in table.items():
+            for pieces in ([line], [line[:-1], line[-1:]], [line[:4], line[4:]]):
+                with self.subTest(pieces):
+                    client = self.client()
+                    for piece in pieces:
+                        client.send(piece)
+                    self.assertEqual((client.answer()[0].status, client.rest()), (status, b""))
+        client = self.client(b"GET /x HTTP/1.1\r\n")
+        client.send(b"Host: shop\r\n\r\n")
+        self.service().head()
+
     def test_max_forwards(self):
         client = self.client(b"OPTIONS /x HTTP/1.1\r\nHost: shop\r\nMax-Forwards: 0\r\n\r\n")
         head, body = client.answer()
@@ -198,6 +218,35 @@ class Requests(Case):
                          [["127.0.0.1"], ["http"], ["shop:8080"], ["8080"], [], [],
                           ['for=127.0.0.1;host="shop:8080";proto=http'], ["1.0 before", "1.1 gateway"]])
         self.assertRegex(seen.get("X-Request-Id"), "^[0-9a-f]{32}$")
+
+
+class Limits(Case):
+    server = ('max_header_count = 1000\nmax_header_bytes = "1MiB"\nmax_upstream_header_count = 1000\n'
+              'max_upstream_header_bytes = "1MiB"\n')
+
+    def test_largest(self):
+        """They hold, however a head comes: (fields, bytes of one) of a request and its answer, what comes of each."""
+        largest = (1 << 20) - 100
+        for request, answer, status in (((999, 1), (999, 1), 200), ((1000, 1), (0, 0), 431), ((0, 0), (1000, 1), 502),
+                                        ((1, largest), (1, largest), 200), ((1, 1 << 20), (0, 0), 431), ((0, 0), (1, 1 << 20), 502)):
+            said, told = (b"".join(b"X: %s\r\n" % (b"x" * size) for _ in range(count)) for count, size in (request, answer))
+            for piece in (1000, 100_000, 2 << 20):
+                with self.subTest(request=request, answer=answer, piece=piece):
+                    client = self.client()
+                    self.send(client, GET[:-2] + said + b"\r\n", piece)
+                    if status != 431:
+                        service = self.service()
+                        self.assertEqual(len(service.head().all("X")), request[0])
+                        self.send(service, OK.replace(b"OK\r\n", b"OK\r\n" + told), piece)
+                    head = client.head()
+                    self.assertEqual((head.status, len(head.all("X"))), (status, answer[0] if status == 200 else 0))
+                    if status == 200:
+                        service.close()
+
+    def send(self, line, data, piece):
+        with contextlib.suppress(ConnectionError):  # what was refused is not read
+            for at in range(0, len(data), piece):
+                line.send(data[at:at + piece])
 
 
 FORWARDED = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix",
@@ -347,6 +396,8 @@ class Answers(Case):
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n",
             b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"HTTP/2.0 200 OK\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", b"HTTP/1.1 999 X\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\rContent-Length: 2\r\n\r\nok", b"HTTP/1.1 200\r\r\r\n\r\n", b"HTTP/1.1 204 \r\rX: y\r\n\r\n",
+            b"HTTP/1.1 103 Early Hints\r\rX: y\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
             b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", b"HTTP/1.1 200 OK\r\nA: b\x00\r\n\r\n",
             b"\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
             b"\rHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b" HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
@@ -501,6 +552,24 @@ class Answers(Case):
                     service.close()
                 else:
                     self.assertEqual(client.answer()[0].status, 502)
+
+    def test_what_comes_between_two_requests_answers_neither(self):
+        """Also when it is read in one turn with the second, which has not left yet."""
+        for unasked in (OK.replace(b"ok", b"no"), b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n", b"HTTP/1.1 2", b"\r\n"):
+            for request in (GET, b"POST /x HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n"):
+                with self.subTest(unasked=unasked, request=request):
+                    client, service = self.relay(OK)
+                    self.assertEqual(client.answer()[1], b"ok")
+                    self.gateway.signal(signal.SIGSTOP)
+                    os.waitpid(self.gateway.child.pid, os.WUNTRACED)
+                    client.send(request)
+                    service.send(unasked)
+                    self.gateway.signal(signal.SIGCONT)
+                    fresh = self.service()
+                    fresh.head()
+                    fresh.send(OK)
+                    self.assertEqual(client.answer()[1], b"ok")
+                    fresh.close()
 
     def test_stale_connection_is_not_followed_by_another(self):
         clients = [self.client(GET) for _ in range(3)]

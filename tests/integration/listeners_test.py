@@ -167,6 +167,7 @@ filters = ["echo"]
             return PROXY_V2 + bytes([command, family]) + (len(rest) if size is None else size).to_bytes(2, "big") + rest
         bad = [
             b"proxy TCP4 1.2.3.4 1.2.3.4 1 2\r\n", b"PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n", b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n",
+            b"PROXY TCP4 1.2.3.4\x00 1.2.3.4 1 2\r\n",
             b"PROXY TCP4 1.2.3.4 1.2.3.4 1 65536\r\n", b"PROXY TCP4 1.2.3.4 1.2.3.4 01 2\r\n", b"PROXY TCP4 ::1 ::1 1 2\r\n",
             b"PROXY TCP4 1.2.3.4  1.2.3.4 1 2\r\n", b"PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n", b"PROXY UNKNOWN " + b"x" * 100 + b"\r\n",
             b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\nPROXY TCP4 1.2.3.5 1.2.3.4 1 2\r\n", b"\r\nPROXY UNKNOWN\r\n",
