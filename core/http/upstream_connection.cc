@@ -297,10 +297,16 @@ void UpstreamConnection::on_end() {
 void UpstreamConnection::on_broken() {
   // A service that refuses a body answers and closes, which resets what we still write: its answer
   // is here all the same.
-  if (state_ == State::kBusy && stream_.sent_any()) stream_.read_rest();
+  if (state_ == State::kBusy && rest_.empty() && stream_.sent_any()) stream_.read_rest();
   if (state_ == State::kTunnel) return tunnel_->stop(true);
-  if (state_ == State::kBusy) return fail(UpstreamFailure::kBroken, "the connection broke");
-  close();
+  if (state_ != State::kBusy) return close();
+  if (in_body_ && call_->paused) return;  // resume() goes on
+  fail(UpstreamFailure::kBroken, "the connection broke");
+}
+
+void UpstreamConnection::resume() {
+  pump({});
+  if (state_ == State::kBusy && stream_.broken()) on_broken();
 }
 
 void UpstreamConnection::fail(UpstreamFailure failure, const char* detail) {

@@ -364,6 +364,36 @@ TEST_F(Upstream, AnswerInFrontOfAResetIsHeard) {
   }
 }
 
+// What came in front of the reset waits for a reader that has paused.
+TEST_F(Upstream, AnswerInFrontOfAResetWaitsForItsReader) {
+  constexpr std::size_t kSize = 40'000;
+  for (const std::size_t announced : {kSize, kSize + 1}) {
+    SCOPED_TRACE(announced);
+    ScriptedService own;
+    Call call(thread, *pool, own.address());
+    call.with_body(Framing::kLength, 100);
+    call.request_over = false;
+    call.pause_at_head = true;
+    call.start();
+    Socket peer = own.accept();
+    ASSERT_TRUE(peer.receive_until("\r\n\r\n"));
+    ASSERT_TRUE(peer.send("HTTP/1.1 413 No\r\nContent-Length: " + std::to_string(announced) +
+                          "\r\n\r\nx"));
+    ASSERT_TRUE(thread.wait_until([&] { return call.status == 413; }));
+    thread.run([&] {
+      EXPECT_TRUE(peer.send(std::string(kSize - 1, 'x')));
+      peer.reset();
+      EXPECT_TRUE(call.call->send_body("late"));
+    });
+    thread.run([&] { EXPECT_FALSE(call.over); });
+    thread.run([&] { call.call->resume_reading(); });
+    ASSERT_TRUE(call.wait());
+    EXPECT_EQ(kSize, call.body.size());
+    EXPECT_EQ(announced != kSize, call.failure.has_value());
+    if (call.call != nullptr) thread.run([&] { std::exchange(call.call, nullptr)->finish_body(); });
+  }
+}
+
 TEST_F(Upstream, AnswerThatNobodyAskedForIsNoneOfTheNextRequest) {
   Call first(thread, *pool, service.address());
   first.start();
