@@ -328,12 +328,7 @@ void ServerConnection::answer_over() {
 
 void ServerConnection::go_idle() {
   mode_ = Mode::kIdle;
-  if (owner_->draining_) {
-    stream_.flush();
-    if (stream_.blocked()) return linger();
-    return close();
-  }
-  start_timer(settings().limits.idle_timeout_ms);
+  start_timer(owner_->draining_ ? kDrainGraceMs : settings().limits.idle_timeout_ms);
 }
 
 // Closing a socket with unread bytes resets the connection and can destroy the answer on its way:
@@ -409,6 +404,7 @@ void ServerConnection::timer_fired() {
     case Mode::kDetached:
       return check_progress();
     case Mode::kIdle:
+      if (owner_->draining_) return stream_.blocked() ? linger() : close();
       if (stream_.blocked()) return check_reader(settings().limits.idle_timeout_ms);
       metrics().connections_idle.add();
       complain(owner_->idle_log_, base::LogLevel::kDebug, "closed a connection",
