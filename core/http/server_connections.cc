@@ -71,12 +71,12 @@ struct ServerConnections::Listener {
     listener.owner.accepted(fd, peer, listener.info);
   }
   static void out_of_descriptors(void* self, int error) {
-    auto& environment = static_cast<Listener*>(self)->owner.environment_;
-    if (environment.metrics.accept_pauses.value() == 0) {
-      environment.log.error("http", "cannot accept connections, will rest and try again: " +
-                                        std::string(std::strerror(error)));
-    }
-    environment.metrics.accept_pauses.add();
+    ServerConnections& owner = static_cast<Listener*>(self)->owner;
+    owner.environment_.metrics.accept_pauses.add();
+    owner.complain(owner.connection_log_, base::LogLevel::kError, [&] {
+      return "cannot accept connections, will rest and try again: " +
+             std::string(std::strerror(error));
+    });
   }
   static constexpr net::Acceptor::Events kEvents = {accepted, out_of_descriptors};
   static constexpr ProxyEntrance::Events kEntranceEvents = {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -18,6 +19,11 @@ constexpr std::uint8_t kMostInformational = 16;  // 1xx answers before the final
 const char* words(int error) {
   const char* text = strerrordesc_np(-error);
   return text == nullptr ? "the connection failed" : text;
+}
+
+// It says nothing about the peer: this process, or the system, has not what a connection needs.
+bool is_shortage(int error) {
+  return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOBUFS;
 }
 
 }  // namespace
@@ -46,6 +52,8 @@ void UpstreamConnection::connect(PoolEndpoint& endpoint, PoolCall& call, std::ui
 
 void UpstreamConnection::on_connected(int error) {
   if (state_ != State::kConnecting) return;
+  if (is_shortage(error))
+    return pool_->fail_now(*call_, UpstreamFailure::kOverloaded, words(error), false);
   if (error != 0) return connect_failed(UpstreamFailure::kRefused, words(error));
   const auto count = static_cast<std::uint32_t>(endpoint_->addresses.size());
   if (count > 0) endpoint_->good = (endpoint_->good + tried_) % count;

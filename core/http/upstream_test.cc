@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/upstream.h"
 
+#include <sys/resource.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -392,6 +393,29 @@ TEST_F(Upstream, AnswerInFrontOfAResetWaitsForItsReader) {
     EXPECT_EQ(announced != kSize, call.failure.has_value());
     if (call.call != nullptr) thread.run([&] { std::exchange(call.call, nullptr)->finish_body(); });
   }
+}
+
+// Which says nothing about the service.
+TEST_F(Upstream, NoDescriptorIsOverload) {
+  Call refused(thread, *pool, service.address()), served(thread, *pool, service.address());
+  rlimit before{};
+  ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &before));
+  const int lowest = dup(0);
+  close(lowest);
+  const rlimit tight{static_cast<rlim_t>(lowest), before.rlim_max};
+  thread.run([&] {
+    EXPECT_EQ(0, setrlimit(RLIMIT_NOFILE, &tight));
+    refused.call = pool->start(refused.target, refused.head, refused.arena, refused);
+    EXPECT_EQ(0, setrlimit(RLIMIT_NOFILE, &before));
+  });
+  ASSERT_TRUE(refused.wait());
+  EXPECT_EQ(UpstreamFailure::kOverloaded, refused.failure);
+  EXPECT_EQ("Too many open files", refused.detail);
+  served.start();
+  Socket peer = service.accept();
+  peer.send("HTTP/1.1 204 No Content\r\n\r\n");
+  ASSERT_TRUE(served.wait());
+  EXPECT_EQ(204, served.status);
 }
 
 TEST_F(Upstream, AnswerThatNobodyAskedForIsNoneOfTheNextRequest) {
