@@ -14,7 +14,8 @@ namespace gw::http {
 namespace {
 
 constexpr std::uint32_t kLingerMs = 2000;       // for a client that says nothing
-constexpr std::uint32_t kMostLingerMs = 30000;  // for one that goes on with its request
+constexpr std::uint32_t kMostLingerMs = 30000;  // for one that goes on with its request,
+constexpr std::uint32_t kLingerBytes = 16384;   // so many bytes each time
 constexpr std::uint32_t kMostStreamInputBytes = 4096;  // what a stream's client may say in vain
 constexpr std::size_t kMostHeldBytes = 16 * 1024;      // read but not used yet, when reading rests
 
@@ -412,7 +413,8 @@ void ServerConnection::timer_fired() {
       return close();
     case Mode::kLingering:
       if (stream_.blocked()) return check_reader(settings().limits.write_timeout_ms);
-      if (std::exchange(dropped_bytes_, 0) > 0 && stream_.loop().now_ms() < linger_until_ms_) {
+      if (std::exchange(dropped_bytes_, 0) >= kLingerBytes &&
+          stream_.loop().now_ms() < linger_until_ms_) {
         return start_timer(kLingerMs);
       }
       return close();
