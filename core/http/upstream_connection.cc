@@ -21,9 +21,10 @@ const char* words(int error) {
   return text == nullptr ? "the connection failed" : text;
 }
 
-// It says nothing about the peer: this process, or the system, has not what a connection needs.
+// What a connection needs is not there: here, or (EAGAIN) room in a Unix socket's backlog.
 bool is_shortage(int error) {
-  return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOBUFS;
+  return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOBUFS ||
+         error == -EAGAIN;
 }
 
 }  // namespace

@@ -829,6 +829,27 @@ TEST_F(Upstream, UnixSockets) {
   EXPECT_EQ("a", call.body);
 }
 
+TEST_F(Upstream, AUnixSocketWithoutRoomIsOverload) {
+  const std::string path = ::testing::TempDir() + std::to_string(::getpid()) + "full_test.sock";
+  ::unlink(path.c_str());
+  sockaddr_un at{};
+  at.sun_family = AF_UNIX;
+  path.copy(at.sun_path, sizeof at.sun_path - 1);
+  const auto* address = reinterpret_cast<const sockaddr*>(&at);
+  const Socket listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(0, ::bind(listening.fd(), address, sizeof at));
+  ASSERT_EQ(0, ::listen(listening.fd(), 0));
+  std::vector<Socket> waiting;
+  do {
+    waiting.emplace_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  } while (::connect(waiting.back().fd(), address, sizeof at) == 0);
+  Call call(thread, *pool, "unix:" + path);
+  call.start();
+  ASSERT_TRUE(call.wait());
+  EXPECT_EQ(UpstreamFailure::kOverloaded, call.failure);
+  ::unlink(path.c_str());
+}
+
 TEST_F(Upstream, DroppingThePoolDropsCalls) {
   Call call(thread, *pool, service.address());
   call.start();
