@@ -669,6 +669,28 @@ class Times(Case):
         self.gateway.wait_log("too many requests wait for it")
 
 
+class RouteTimes(Case):
+    """A route's own times count, not the server's."""
+    server = 'response_timeout = "10m"\nupstream_body_idle_timeout = "300ms"\n'
+    route = ', metadata = { response-timeout = 400, idle-timeout = 2000 }'
+
+    def test_response(self):
+        client = self.client(GET)
+        self.service().head()
+        self.assertEqual(client.answer()[0].status, 504)
+
+    def test_silent_stream(self):
+        client = self.client(GET)
+        service = self.service()
+        service.head()
+        began = time.monotonic()
+        service.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        client.head()
+        client.rest()
+        self.assertGreater(time.monotonic() - began, 1.9)
+        self.gateway.wait_log("its answer stalled")
+
+
 class WebSocket(Case):
     def test_upgrade_and_bytes_both_ways(self):
         client = self.client(UPGRADE)
