@@ -1,17 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/log.h"
 
+#include <poll.h>
 #include <spdlog/async.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/base_sink.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
+#include <mutex>
 #include <string>
+#include <thread>
 
 namespace gw::base {
 
 namespace {
 
 constexpr std::size_t kQueueLines = 8192;
+constexpr int kPatienceMs = 1000;
+
+// Standard error. Whoever reads it and does not for a second loses lines, until there is room again:
+// the process must be able to end.
+class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    pollfd room{STDERR_FILENO, POLLOUT, 0};
+    stalled_ = ::poll(&room, 1, stalled_ ? 0 : kPatienceMs) == 0;
+    if (stalled_) return;
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    (void)!::write(STDERR_FILENO, line.data(), line.size());
+  }
+  void flush_() override {}
+
+  bool stalled_ = false;
+};
 
 spdlog::level::level_enum spdlog_level(LogLevel level) {
   switch (level) {
@@ -51,7 +73,7 @@ struct Log::Sink {
   explicit Sink(LogLevel level)
       : pool(std::make_shared<spdlog::details::thread_pool>(kQueueLines, 1)),
         logger(std::make_shared<spdlog::async_logger>(
-            "gateway", std::make_shared<spdlog::sinks::stderr_sink_mt>(), pool,
+            "gateway", std::make_shared<StderrSink>(), pool,
             spdlog::async_overflow_policy::overrun_oldest)) {
     logger->set_level(spdlog_level(level));
     logger->flush_on(spdlog::level::debug);
@@ -86,7 +108,7 @@ void Log::write(LogLevel level, std::string_view component, std::string_view lin
 void Log::flush() const {
   if (sink_ == nullptr) return;
   // The queue is emptied in order: an empty pool has written all that came before.
-  while (sink_->pool->queue_size() > 0) std::this_thread::yield();
+  while (sink_->pool->queue_size() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 }  // namespace gw::base

@@ -206,6 +206,39 @@ TEST(ServerConnections, DrainLetsEverybodyFinish) {
   EXPECT_TRUE(server.thread.wait_until([&] { return done; }));
 }
 
+// On a connection that rested, on one that nobody has accepted, behind a PROXY header, or just now.
+TEST(ServerConnections, DrainServesWhatIsOnItsWay) {
+  ListenerInfo info{.name = "main"};
+  for (const bool proxied : {false, true}) {
+    info.proxy_protocol = proxied;
+    const std::string request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    const std::string header = proxied ? "PROXY UNKNOWN\r\n" : "";
+    TestServer server([](Transaction& transaction) { answer(transaction, 200, "whole"); }, {},
+                      info);
+    Socket kept = server.connect(), last = server.connect(), fresh, bare;
+    for (Socket* socket : {&kept, &last}) {
+      socket->send(header + request);
+      ASSERT_NE("", socket->receive_answer());
+    }
+    bool done = false;
+    server.thread.run([&] {
+      kept.send(request);
+      fresh = server.connect();
+      fresh.send(header + request);
+      bare = server.connect();
+      server.connections->drain(30000, [&] { done = true; });
+      last.send(request);
+      bare.send(header + request);
+    });
+    for (Socket* socket : {&kept, &last, &fresh, &bare}) {
+      const std::string& text = socket->receive_all();
+      EXPECT_NE(std::string::npos, text.find("Connection: close")) << text;
+      EXPECT_TRUE(text.ends_with("whole")) << text;
+    }
+    EXPECT_TRUE(server.thread.wait_until([&] { return done; }));
+  }
+}
+
 TEST(ServerConnections, DrainAbortsAtItsDeadline) {
   Owner owner;
   struct Sink final : TransactionSink {

@@ -40,6 +40,7 @@ class ProxyEntrance {
   void admit(int fd, const net::Address& peer, const Listening& info, std::uint32_t timeout_ms);
   // Turns all away (null).
   void close_all();
+  bool empty() const { return guests_.empty(); }
 
  private:
   struct Guest;

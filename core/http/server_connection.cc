@@ -13,8 +13,9 @@ namespace gw::http {
 
 namespace {
 
-constexpr std::uint32_t kLingerMs = 2000;
-constexpr std::uint32_t kMostLingerBytes = 4 * 1024 * 1024;
+constexpr std::uint32_t kLingerMs = 2000;       // for a client that says nothing
+constexpr std::uint32_t kMostLingerMs = 30000;  // for one that goes on with its request,
+constexpr std::uint32_t kLingerBytes = 16384;   // so many bytes each time
 constexpr std::uint32_t kMostStreamInputBytes = 4096;  // what a stream's client may say in vain
 constexpr std::size_t kMostHeldBytes = 16 * 1024;      // read but not used yet, when reading rests
 
@@ -109,6 +110,8 @@ void ServerConnection::on_drained() {
     detached_->on_writable();
   } else if (mode_ == Mode::kIdle) {
     schedule();
+  } else if (mode_ == Mode::kLingering) {
+    peer_ended_ ? close() : linger();
   }
 }
 
@@ -180,8 +183,6 @@ bool ServerConnection::step(std::string_view& input) {
       input = {};
       if (mode_ == Mode::kDetached && dropped_bytes_ > kMostStreamInputBytes) {
         stream_lost(kStreamClientGone);
-      } else if (mode_ == Mode::kLingering && dropped_bytes_ > kMostLingerBytes) {
-        close();
       }
       return false;
     case Mode::kClosing:
@@ -324,23 +325,26 @@ void ServerConnection::answer_over() {
 
 void ServerConnection::go_idle() {
   mode_ = Mode::kIdle;
-  if (owner_->draining_) {
-    stream_.flush();
-    if (stream_.blocked()) return linger();
-    return close();
-  }
-  start_timer(settings().limits.idle_timeout_ms);
+  start_timer(owner_->draining_ ? kDrainGraceMs : settings().limits.idle_timeout_ms);
 }
 
 // Closing a socket with unread bytes resets the connection and can destroy the answer on its way:
-// say that nothing follows, and read on for a while.
+// say that nothing follows, and read on for a while. Some clients read their answer when they have
+// sent all.
 void ServerConnection::linger() {
   mode_ = Mode::kLingering;
   dropped_bytes_ = 0;
+  linger_until_ms_ = stream_.loop().now_ms() + kMostLingerMs;
   if (stream_.broken()) return;  // on_broken follows
   stream_.end_output();
-  if (peer_ended_ && !stream_.blocked()) return close();
-  start_timer(kLingerMs);
+  if (stream_.blocked()) {
+    stream_.tell_when_drained();
+    start_timer(settings().limits.write_timeout_ms);
+  } else if (peer_ended_) {
+    close();
+  } else {
+    start_timer(kLingerMs);
+  }
 }
 
 void ServerConnection::close(bool reset) {
@@ -397,20 +401,32 @@ void ServerConnection::timer_fired() {
     case Mode::kDetached:
       return check_progress();
     case Mode::kIdle:
-      // It still reads the answers before.
-      if (stream_.blocked() && stream_.took_some()) {
-        return start_timer(settings().limits.idle_timeout_ms);
-      }
+      if (owner_->draining_) return stream_.blocked() ? linger() : close();
+      if (stream_.blocked()) return check_reader(settings().limits.idle_timeout_ms);
       metrics().connections_idle.add();
       complain(owner_->idle_log_, base::LogLevel::kDebug, "closed a connection",
                "no request in time");
       return close();
     case Mode::kLingering:
-      if (stream_.blocked() && stream_.took_some()) return start_timer(kLingerMs);
+      if (stream_.blocked()) return check_reader(settings().limits.write_timeout_ms);
+      if (std::exchange(dropped_bytes_, 0) >= kLingerBytes &&
+          stream_.loop().now_ms() < linger_until_ms_) {
+        return start_timer(kLingerMs);
+      }
       return close();
+    case Mode::kDraining:
+      release_transaction();
+      return linger();
     default:
       return close();
   }
+}
+
+// The answer is over, but its end is still here: does the client take any of it?
+void ServerConnection::check_reader(std::uint32_t delay_ms) {
+  if (stream_.took_some()) return start_timer(delay_ms);
+  note_refusal(408, "it does not read its answer");
+  close(true);
 }
 
 // Every timeout's length while an answer or a body is under way: did anything move?

@@ -175,6 +175,7 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd, publi
   void start_timer(std::uint32_t delay_ms);
   void timer_fired();
   void check_progress();
+  void check_reader(std::uint32_t delay_ms);
 
   Written stream_write(std::string_view data) override;
   void stream_end() override;
@@ -187,6 +188,7 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd, publi
   union {                                 // by mode_
     DetachedStream* detached_ = nullptr;  // kDetached
     Tunnel* tunnel_;                      // kTunnel
+    std::uint64_t linger_until_ms_;       // kLingering
   };
   HeldInput rest_;  // bounded
   std::shared_ptr<const ListenerInfo> listener_;

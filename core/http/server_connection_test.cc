@@ -293,6 +293,40 @@ TEST(ServerConnection, WhoReadsItsAnswerIsNotIdle) {
   EXPECT_EQ(body.size(), seen);
 }
 
+// What the sockets' buffers do not hold of an answer that is over: the client has write_timeout for
+// it, and must not take less for the whole.
+TEST(ServerConnection, EndOfAnAnswerWaitsForItsReader) {
+  const std::string body(20 << 20, 'x');
+  const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n";
+  for (const std::string& request : {get + "Connection: close\r\n\r\n", get + "\r\n"}) {
+    for (const bool half_closed : {false, true}) {
+      SCOPED_TRACE(request + std::to_string(half_closed));
+      ServerSettings settings;
+      settings.limits.write_timeout_ms = settings.limits.idle_timeout_ms = 400;
+      TestServer server([&](Transaction& transaction) { answer(transaction, 200, body); },
+                        settings);
+      Socket client = server.connect();
+      client.send(request);
+      if (half_closed) client.end_output();
+      ASSERT_TRUE(server.thread.wait_until(
+          [&] { return server.metrics.requests_timed_out.value() == 1; }));
+      EXPECT_GT(body.size(), client.receive_all().size());
+      EXPECT_TRUE(client.was_reset);
+    }
+  }
+}
+
+TEST(ServerConnection, EndOfAnAnswerWaitsAsLongAsItMay) {
+  const std::string body(20 << 20, 'x');
+  TestServer server([&](Transaction& transaction) { answer(transaction, 200, body); });
+  Socket client = server.connect();
+  client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  ASSERT_TRUE(client.receive_until("\r\n\r\n"));
+  std::this_thread::sleep_for(std::chrono::seconds(5));  // of write_timeout's 30
+  EXPECT_LT(body.size(), client.receive_all().size());
+  EXPECT_FALSE(client.was_reset);
+}
+
 TEST(ServerConnection, ConnectionLimits) {
   ServerSettings settings;
   settings.limits.max_connections = 2;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
@@ -70,12 +71,12 @@ struct ServerConnections::Listener {
     listener.owner.accepted(fd, peer, listener.info);
   }
   static void out_of_descriptors(void* self, int error) {
-    auto& environment = static_cast<Listener*>(self)->owner.environment_;
-    if (environment.metrics.accept_pauses.value() == 0) {
-      environment.log.error("http", "cannot accept connections, will rest and try again: " +
-                                        std::string(std::strerror(error)));
-    }
-    environment.metrics.accept_pauses.add();
+    ServerConnections& owner = static_cast<Listener*>(self)->owner;
+    owner.environment_.metrics.accept_pauses.add();
+    owner.complain(owner.connection_log_, base::LogLevel::kError, [&] {
+      return "cannot accept connections, will rest and try again: " +
+             std::string(std::strerror(error));
+    });
   }
   static constexpr net::Acceptor::Events kEvents = {accepted, out_of_descriptors};
   static constexpr ProxyEntrance::Events kEntranceEvents = {
@@ -242,17 +243,25 @@ void ServerConnections::closed(ServerConnection& connection) {
   if (connection.next_ != nullptr) connection.next_->previous_ = connection.previous_;
   spare_connections_.destroy(&connection);
   --open_;
-  if (open_ == 0 && draining_) drain_done();
+  if (open_ == 0 && draining_ && entrance_.empty()) drain_done();
 }
 
 void ServerConnections::drain(std::uint32_t deadline_ms, std::function<void()> done) {
   draining_ = true;
   drained_ = std::move(done);
+  for (const auto& listener : listeners_) listener->acceptor->accept_waiting();
   listeners_.clear();
-  entrance_.close_all();
   // A connection leaves the list only when its socket is closed, which is never inside this walk.
   for (ServerConnection* at = first_; at != nullptr; at = at->next_) at->drain();
-  if (open_ == 0) deadline_ms = 0;
+  if (open_ == 0 && entrance_.empty()) deadline_ms = 0;
+  grace_timer_.start(
+      environment_.loop, std::min(kDrainGraceMs, deadline_ms), 0,
+      [](void* self) {
+        auto& connections = *static_cast<ServerConnections*>(self);
+        connections.entrance_.close_all();
+        if (connections.open_ == 0) connections.drain_done();
+      },
+      this);
   drain_timer_.start(
       environment_.loop, deadline_ms, 0,
       [](void* self) {
@@ -264,6 +273,7 @@ void ServerConnections::drain(std::uint32_t deadline_ms, std::function<void()> d
 }
 
 void ServerConnections::drain_done() {
+  grace_timer_.cancel();
   drain_timer_.cancel();
   if (drained_) std::exchange(drained_, nullptr)();
 }

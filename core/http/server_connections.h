@@ -61,6 +61,9 @@ struct ListenerShare {
   ConnectionCount count;
 };
 
+// While the process ends: for requests that are on their way to who was not told.
+inline constexpr std::uint32_t kDrainGraceMs = 100;
+
 struct ListenerInfo {
   std::string name;         // as Transaction::peer() tells it
   std::uint32_t index = 0;  // likewise; unique among those of a process
@@ -93,9 +96,9 @@ class ServerConnections {
   // For what comes after; running requests may see a mixture of the old and the new limits.
   void set_settings(std::shared_ptr<const ServerSettings> settings);
 
-  // Stops accepting, closes idle connections, lets requests finish (Connection: close) and asks
-  // streams to end; what is left after `deadline_ms` is aborted. `done` runs once, later, when no
-  // connection is left.
+  // Stops accepting, lets requests finish (Connection: close) and asks streams to end; closes idle
+  // connections when a request that was on its way has come. What is left after `deadline_ms` is
+  // aborted. `done` runs once, later, when no connection is left.
   void drain(std::uint32_t deadline_ms, std::function<void()> done);
   std::uint64_t open() const { return open_; }
 
@@ -139,6 +142,7 @@ class ServerConnections {
   std::vector<ServerConnection*> deferred_now_;  // whose turn it is
   net::TurnHook hook_;
   net::Timer drain_timer_;
+  net::Timer grace_timer_;
   std::function<void()> drained_;
   std::uint64_t open_ = 0;
   base::LogLimit connection_log_;

@@ -230,11 +230,14 @@ TEST(ServerConnection, TakesWhatIsFine) {
 
 TEST(ServerConnection, RefusalReachesAClientThatGoesOnSending) {
   TestServer server([](Transaction& transaction) { answer(transaction, 200, ""); });
-  Socket client = server.connect();
-  client.send("POST /a//b HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n" +
-              std::string(2000000, 'x'));
-  client.end_output();
-  EXPECT_TRUE(client.receive_all().starts_with("HTTP/1.1 400"));
+  for (const std::size_t size : {2'000'000, 40'000'000}) {
+    Socket client = server.connect();
+    EXPECT_TRUE(client.send("POST /a//b HTTP/1.1\r\nHost: a\r\nContent-Length: " +
+                            std::to_string(size) + "\r\n\r\n" + std::string(size, 'x')));
+    client.end_output();
+    EXPECT_TRUE(client.receive_all().starts_with("HTTP/1.1 400"));
+    EXPECT_FALSE(client.was_reset);
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -18,6 +19,12 @@ constexpr std::uint8_t kMostInformational = 16;  // 1xx answers before the final
 const char* words(int error) {
   const char* text = strerrordesc_np(-error);
   return text == nullptr ? "the connection failed" : text;
+}
+
+// What a connection needs is not there: here, or (EAGAIN) room in a Unix socket's backlog.
+bool is_shortage(int error) {
+  return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOBUFS ||
+         error == -EAGAIN;
 }
 
 }  // namespace
@@ -46,6 +53,8 @@ void UpstreamConnection::connect(PoolEndpoint& endpoint, PoolCall& call, std::ui
 
 void UpstreamConnection::on_connected(int error) {
   if (state_ != State::kConnecting) return;
+  if (is_shortage(error))
+    return pool_->fail_now(*call_, UpstreamFailure::kOverloaded, words(error), false);
   if (error != 0) return connect_failed(UpstreamFailure::kRefused, words(error));
   const auto count = static_cast<std::uint32_t>(endpoint_->addresses.size());
   if (count > 0) endpoint_->good = (endpoint_->good + tried_) % count;
@@ -302,10 +311,16 @@ void UpstreamConnection::on_end() {
 void UpstreamConnection::on_broken() {
   // A service that refuses a body answers and closes, which resets what we still write: its answer
   // is here all the same.
-  if (state_ == State::kBusy && stream_.sent_any()) stream_.read_rest();
+  if (state_ == State::kBusy && rest_.empty() && stream_.sent_any()) stream_.read_rest();
   if (state_ == State::kTunnel) return tunnel_->stop(true);
-  if (state_ == State::kBusy) return fail(UpstreamFailure::kBroken, "the connection broke");
-  close();
+  if (state_ != State::kBusy) return close();
+  if (in_body_ && call_->paused) return;  // resume() goes on
+  fail(UpstreamFailure::kBroken, "the connection broke");
+}
+
+void UpstreamConnection::resume() {
+  pump({});
+  if (state_ == State::kBusy && stream_.broken()) on_broken();
 }
 
 void UpstreamConnection::fail(UpstreamFailure failure, const char* detail) {

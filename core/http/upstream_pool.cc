@@ -352,7 +352,7 @@ void Pool::run_deferred() {
       call->sink.on_writable();
     }
     // The call may be gone; its connection then carries another one, or none.
-    if (connection->call_ == call) connection->pump({});
+    if (connection->call_ == call) connection->resume();
   }
 }
 

@@ -92,11 +92,13 @@ class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
 
   // The first address to try is `first`; `tried` counts those that failed.
   void connect(PoolEndpoint& endpoint, PoolCall& call, std::uint32_t tried);
-  // Sends the head. False: the connection was dead already and nothing was sent; it closes itself.
+  // Sends the head.
   void attach(PoolCall& call);
   void close(bool reset = false);
   void orphan() { pool_ = nullptr; }
   void pump(std::string_view input);
+  // The call reads on.
+  void resume();
   bool pumping() const { return pumping_; }
   bool connected() const { return state_ == State::kBusy; }
   // It has served before, and nothing of its present call's answer has come.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/upstream.h"
 
+#include <sys/resource.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -362,6 +363,59 @@ TEST_F(Upstream, AnswerInFrontOfAResetIsHeard) {
     EXPECT_EQ(!item.whole, call.failure.has_value());
     if (call.call != nullptr) thread.run([&] { std::exchange(call.call, nullptr)->finish_body(); });
   }
+}
+
+// What came in front of the reset waits for a reader that has paused.
+TEST_F(Upstream, AnswerInFrontOfAResetWaitsForItsReader) {
+  constexpr std::size_t kSize = 40'000;
+  for (const std::size_t announced : {kSize, kSize + 1}) {
+    SCOPED_TRACE(announced);
+    ScriptedService own;
+    Call call(thread, *pool, own.address());
+    call.with_body(Framing::kLength, 100);
+    call.request_over = false;
+    call.pause_at_head = true;
+    call.start();
+    Socket peer = own.accept();
+    ASSERT_TRUE(peer.receive_until("\r\n\r\n"));
+    ASSERT_TRUE(peer.send("HTTP/1.1 413 No\r\nContent-Length: " + std::to_string(announced) +
+                          "\r\n\r\nx"));
+    ASSERT_TRUE(thread.wait_until([&] { return call.status == 413; }));
+    thread.run([&] {
+      EXPECT_TRUE(peer.send(std::string(kSize - 1, 'x')));
+      peer.reset();
+      EXPECT_TRUE(call.call->send_body("late"));
+    });
+    thread.run([&] { EXPECT_FALSE(call.over); });
+    thread.run([&] { call.call->resume_reading(); });
+    ASSERT_TRUE(call.wait());
+    EXPECT_EQ(kSize, call.body.size());
+    EXPECT_EQ(announced != kSize, call.failure.has_value());
+    if (call.call != nullptr) thread.run([&] { std::exchange(call.call, nullptr)->finish_body(); });
+  }
+}
+
+// Which says nothing about the service.
+TEST_F(Upstream, NoDescriptorIsOverload) {
+  Call refused(thread, *pool, service.address()), served(thread, *pool, service.address());
+  rlimit before{};
+  ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &before));
+  const int lowest = dup(0);
+  close(lowest);
+  const rlimit tight{static_cast<rlim_t>(lowest), before.rlim_max};
+  thread.run([&] {
+    EXPECT_EQ(0, setrlimit(RLIMIT_NOFILE, &tight));
+    refused.call = pool->start(refused.target, refused.head, refused.arena, refused);
+    EXPECT_EQ(0, setrlimit(RLIMIT_NOFILE, &before));
+  });
+  ASSERT_TRUE(refused.wait());
+  EXPECT_EQ(UpstreamFailure::kOverloaded, refused.failure);
+  EXPECT_EQ("Too many open files", refused.detail);
+  served.start();
+  Socket peer = service.accept();
+  peer.send("HTTP/1.1 204 No Content\r\n\r\n");
+  ASSERT_TRUE(served.wait());
+  EXPECT_EQ(204, served.status);
 }
 
 TEST_F(Upstream, AnswerThatNobodyAskedForIsNoneOfTheNextRequest) {
@@ -773,6 +827,27 @@ TEST_F(Upstream, UnixSockets) {
   peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na");
   ASSERT_TRUE(call.wait());
   EXPECT_EQ("a", call.body);
+}
+
+TEST_F(Upstream, AUnixSocketWithoutRoomIsOverload) {
+  const std::string path = ::testing::TempDir() + std::to_string(::getpid()) + "full_test.sock";
+  ::unlink(path.c_str());
+  sockaddr_un at{};
+  at.sun_family = AF_UNIX;
+  path.copy(at.sun_path, sizeof at.sun_path - 1);
+  const auto* address = reinterpret_cast<const sockaddr*>(&at);
+  const Socket listening(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(0, ::bind(listening.fd(), address, sizeof at));
+  ASSERT_EQ(0, ::listen(listening.fd(), 0));
+  std::vector<Socket> waiting;
+  do {
+    waiting.emplace_back(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  } while (::connect(waiting.back().fd(), address, sizeof at) == 0);
+  Call call(thread, *pool, "unix:" + path);
+  call.start();
+  ASSERT_TRUE(call.wait());
+  EXPECT_EQ(UpstreamFailure::kOverloaded, call.failure);
+  ::unlink(path.c_str());
 }
 
 TEST_F(Upstream, DroppingThePoolDropsCalls) {

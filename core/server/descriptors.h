@@ -23,7 +23,11 @@ struct DescriptorShares {
 DescriptorShares share_descriptors(std::uint64_t allowed, std::uint32_t max_connections,
                                    std::uint32_t workers);
 
-// Empty when they are enough for `max_connections`, else a sentence that says what is not.
+// Empty when there is anything to share out, else a sentence: the process cannot serve.
+std::string descriptors_missing(std::uint64_t allowed, std::uint32_t workers);
+
+// Empty when they are enough for `max_connections` (0: for some hundred), else a sentence that says
+// what is not.
 std::string descriptor_shortage(std::uint64_t allowed, std::uint32_t max_connections,
                                 std::uint32_t workers);
 

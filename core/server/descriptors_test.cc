@@ -16,6 +16,13 @@ TEST(Descriptors, TheLimitIsRaisedAsFarAsAllowed) {
 TEST(Descriptors, SaysWhenTheyAreTooFew) {
   EXPECT_EQ(descriptor_shortage(100000, 10000, 4), "");
   EXPECT_EQ(descriptor_shortage(1024, 0, 1), "");
+  EXPECT_EQ(descriptor_shortage(300, 0, 1),
+            "only 300 descriptors are allowed: no more than 86 connections are served; raise the "
+            "limit (LimitNOFILE=, ulimit -n)");
+  EXPECT_EQ(descriptors_missing(130, 1), "");
+  EXPECT_EQ(descriptors_missing(20, 2),
+            "only 20 descriptors are allowed, and workers = 2 needs at least 194: raise the limit "
+            "(LimitNOFILE=, ulimit -n)");
   const std::string text = descriptor_shortage(1024, 10000, 1);
   EXPECT_NE(text.find("10000"), std::string::npos) << text;
   EXPECT_NE(text.find("only 1024 descriptors"), std::string::npos) << text;

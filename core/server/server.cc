@@ -47,8 +47,11 @@ void hold_signals(int how) {
 
 class Server {
  public:
-  Server(std::string path, ConfigPointer config, base::Log log)
-      : path_(std::move(path)), config_(std::move(config)), log_(std::move(log)) {}
+  Server(std::string path, ConfigPointer config, base::Log log, std::uint64_t descriptors)
+      : path_(std::move(path)),
+        config_(std::move(config)),
+        log_(std::move(log)),
+        descriptors_(descriptors) {}
 
   // Each step only if the one before it worked.
   ExitCode run() {
@@ -66,7 +69,6 @@ class Server {
 
  private:
   void check_descriptors() {
-    descriptors_ = raise_descriptor_limit();
     const std::string shortage =
         descriptor_shortage(descriptors_, config_->server.max_connections, config_->server.workers);
     if (!shortage.empty()) log_.warn("gateway", shortage);
@@ -349,6 +351,7 @@ class Server {
   const std::string path_;
   ConfigPointer config_;
   base::Log log_;
+  const std::uint64_t descriptors_;  // that the process may open
   base::SystemClock clock_;
   base::MetricsRegistry registry_{config_->server.max_metric_series};
   base::HealthRegistry health_;
@@ -368,7 +371,6 @@ class Server {
   std::unique_ptr<net::SignalWatch> hangup_;
   std::vector<std::unique_ptr<net::SignalWatch>> ends_;
   std::size_t connections_left_ = 0;
-  std::uint64_t descriptors_ = 0;  // that the process may open
   int ending_ = 0;                 // how often it was asked for
   bool serving_ = false;
   bool reloading_ = false;
@@ -382,9 +384,15 @@ ExitCode serve(const std::string& config_path) {
   // A reload reads whole libraries. Left to itself, glibc would keep that memory for later, or not,
   // as the heap happens to lie.
   ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  const std::uint64_t descriptors = raise_descriptor_limit();
   settings::Complaints complaints;
   ConfigPointer config = config::load_file(config_path, load_options(), complaints);
   if (complaints.empty()) {
+    const std::string missing = descriptors_missing(descriptors, config->server.workers);
+    if (!missing.empty()) {
+      std::cerr << "gateway: " << missing << "\n";
+      return kFailure;
+    }
     if (const auto failure = Preflight::try_all(config_path, *config))
       Preflight::complain(*failure, *config, complaints);
   }
@@ -394,7 +402,7 @@ ExitCode serve(const std::string& config_path) {
   }
   hold_signals(SIG_BLOCK);
   base::Log log = base::Log::to_stderr(config->server.log_level);
-  return Server(config_path, std::move(config), std::move(log)).run();
+  return Server(config_path, std::move(config), std::move(log), descriptors).run();
 }
 
 }  // namespace gw::server

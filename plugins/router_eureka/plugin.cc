@@ -239,5 +239,5 @@ doc = "Largest body of a request; 0: the server's default."
 [config.routes.keys.metadata]
 type = "table"
 default = {}
-doc = "connect-timeout and response-timeout in milliseconds; the rest is only shown."
+doc = "connect-timeout, response-timeout and idle-timeout in milliseconds; the rest is only shown."
 )");

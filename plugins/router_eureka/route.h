@@ -46,6 +46,7 @@ struct RouteDefinition {
   std::vector<std::pair<std::string, std::string>> metadata;
   std::uint32_t connect_timeout_ms = 0;   // 0: the server's default
   std::uint32_t response_timeout_ms = 0;  // likewise
+  std::uint32_t idle_timeout_ms = 0;      // likewise
   std::uint64_t body_limit = 0;           // likewise
 };
 

@@ -148,6 +148,7 @@ void RoutingPart::fill(const Trip& trip, std::string_view address, bool tls, std
   out.host = str(trip.host);
   out.connect_timeout_ms = trip.route->definition.connect_timeout_ms;
   out.response_timeout_ms = trip.route->definition.response_timeout_ms;
+  out.idle_timeout_ms = trip.route->definition.idle_timeout_ms;
   out.body_limit = trip.body_limit;
   out.token = id;
 }

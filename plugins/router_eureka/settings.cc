@@ -39,7 +39,14 @@ std::string metadata_text(const Config& table, const std::string& key) {
   return table.boolean(key.c_str()) ? "true" : "false";
 }
 
-// Spring's per-route timeouts, in milliseconds.
+std::uint32_t* timeout_of(RouteDefinition& route, const std::string& key) {
+  if (key == "connect-timeout") return &route.connect_timeout_ms;
+  if (key == "response-timeout") return &route.response_timeout_ms;
+  if (key == "idle-timeout") return &route.idle_timeout_ms;
+  return nullptr;
+}
+
+// Spring's per-route timeouts, and one more, in milliseconds.
 void read_metadata(Reader& reader, const Config& route, RouteDefinition& out) {
   auto table = route.table("metadata");
   if (!table) return;
@@ -52,14 +59,14 @@ void read_metadata(Reader& reader, const Config& route, RouteDefinition& out) {
       continue;
     }
     out.metadata.emplace_back(key, value);
-    if (key != "connect-timeout" && key != "response-timeout") continue;
+    std::uint32_t* timeout = timeout_of(out, key);
+    if (timeout == nullptr) continue;
     std::uint64_t timeout_ms = 0;
     if (!parse_unsigned(value, timeout_ms) || timeout_ms == 0 || timeout_ms > 86'400'000) {
       reader.complain(*table, key.c_str(), "milliseconds from 1 to 86400000 are expected");
       continue;
     }
-    auto& target = key == "connect-timeout" ? out.connect_timeout_ms : out.response_timeout_ms;
-    target = static_cast<std::uint32_t>(timeout_ms);
+    *timeout = static_cast<std::uint32_t>(timeout_ms);
   }
 }
 

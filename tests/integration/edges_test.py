@@ -250,6 +250,39 @@ class Stop(http_test.Case):
         self.assertEqual(self.gateway.stop(), 0)
 
 
+class StopTwice(http_test.Case):
+    server = 'drain_timeout = "10m"\n'
+
+    def setUp(self):
+        super().setUp()
+        self.waiting = self.client(GET)
+        self.its_service = self.service()
+        self.its_service.head()
+        self.socket, self.other_end = self.joined()
+
+    def test_a_second_signal_cuts(self):
+        self.gateway.signal(signal.SIGINT)
+        self.gateway.wait_log("draining")
+        self.gateway.signal(signal.SIGTERM)
+        for line in (self.waiting, self.socket, self.other_end):
+            self.assertEqual(line.rest(), b"")
+        self.assertEqual(self.gateway.child.wait(harness.DEADLINE_S), 0)
+        self.gateway.wait_log("asked to end again: cutting what is under way")
+
+    def test_a_reload_is_none(self):
+        self.gateway.signal(signal.SIGTERM)
+        self.gateway.wait_log("draining")
+        self.gateway.signal(signal.SIGHUP)
+        self.socket.send(b"still there?")
+        self.assertEqual(self.other_end.exactly(12), b"still there?")
+        self.its_service.send(OK)
+        self.assertEqual(self.waiting.answer()[0].get("Connection"), "close")
+        self.socket.close()
+        self.other_end.rest()
+        self.other_end.close()
+        self.assertEqual(self.gateway.child.wait(harness.DEADLINE_S), 0)
+
+
 class StopAtOnce(Stop):
     server = 'drain_timeout = "300ms"\n'
 

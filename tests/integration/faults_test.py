@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Neighbours that are away, files that are wrong, bytes that are hostile: the gateway says so and serves on."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -294,6 +295,30 @@ filters = ["bad"]
         self.assertNotIn("root", echoed)
         self.assertEqual(gateway.request("GET", "/actuator/health").status, 200)
         gateway.stop()
+
+    def test_a_log_that_nobody_reads(self):
+        """holds nothing up, not even the end."""
+        config = self.folder / "gateway.toml"
+        config.write_text('[server]\nlisten = ["unix:a.sock"]\n[[plugin]]\nname = "echo"\nfile = "echo.so"\n'
+                          '[[pipeline]]\nfilters = ["echo"]\n')
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        filler = os.open(f"/proc/self/fd/{writer}", os.O_WRONLY | os.O_NONBLOCK)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(filler, b"x" * 4096)
+        os.close(filler)
+        gateway = subprocess.Popen([harness.GATEWAY, "--config", config], stderr=writer, cwd=self.folder)
+        self.addCleanup(gateway.wait)
+        self.addCleanup(gateway.kill)
+        os.close(writer)
+        client = socket.socket(socket.AF_UNIX)
+        self.addCleanup(client.close)
+        harness.wait_for("the listener", lambda: client.connect_ex(str(self.folder / "a.sock")) == 0)
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        self.assertTrue(client.recv(65536).startswith(b"HTTP/1.1 200"))
+        gateway.send_signal(signal.SIGTERM)
+        self.assertEqual(gateway.wait(harness.DEADLINE_S), 0)
 
     def test_stop_ends_streams_and_frees_the_port(self):
         gateway = self.default(ALLOWED_IN_MAX_CAPACITY="1")

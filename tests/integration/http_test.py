@@ -32,7 +32,8 @@ file = "router_eureka.so"
 eureka_urls = []
 fetch = false
 register = false
-routes = [{{ id = "service", uri = "http://{host}:{port}", predicates = ["Path=/**"]{route} }}]
+{services}
+routes = [{{ id = "service", uri = "{uri}", predicates = ["Path=/**"]{route} }}]
 {plugins}
 [[pipeline]]
 match = {{ path = "/**" }}
@@ -58,11 +59,18 @@ class Case(unittest.TestCase):
         self.addCleanup(self.origin.stop)
         config = self.folder / "gateway.toml"
         config.write_text(CONFIG.format(server=self.server, plugins=self.plugins, filters=self.filters,
-                                        route=self.route, port=self.origin.port,
-                                        host=f"[{self.host}]" if ":" in self.host else self.host))
+                                        route=self.route, uri=self.uri(), services=self.services()))
         self.gateway = harness.Gateway(config, cwd=self.folder)
         self.addCleanup(self.gateway.kill)
         self.addCleanup(self.gateway.stop)  # when all connections of the test are closed
+
+    def uri(self):
+        """Of the route."""
+        return f"http://[{self.host}]:{self.origin.port}" if ":" in self.host else f"http://{self.host}:{self.origin.port}"
+
+    def services(self):
+        """The router's own endpoints."""
+        return ""
 
     def client(self, data=b"", receive_buffer=None):
         line = raw.connect(self.gateway.port, receive_buffer)
@@ -730,6 +738,28 @@ class Times(Case):
         self.gateway.wait_log("too many requests wait for it")
 
 
+class RouteTimes(Case):
+    """A route's own times count, not the server's."""
+    server = 'response_timeout = "10m"\nupstream_body_idle_timeout = "300ms"\n'
+    route = ', metadata = { response-timeout = 400, idle-timeout = 2000 }'
+
+    def test_response(self):
+        client = self.client(GET)
+        self.service().head()
+        self.assertEqual(client.answer()[0].status, 504)
+
+    def test_silent_stream(self):
+        client = self.client(GET)
+        service = self.service()
+        service.head()
+        began = time.monotonic()
+        service.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        client.head()
+        client.rest()
+        self.assertGreater(time.monotonic() - began, 1.9)
+        self.gateway.wait_log("its answer stalled")
+
+
 class WebSocket(Case):
     def test_upgrade_and_bytes_both_ways(self):
         client = self.client(UPGRADE)
@@ -846,6 +876,21 @@ class WebSocket(Case):
             reader.skip(sent)
             writer.close()
             reader.rest()
+
+    def test_both_directions_full(self):
+        lines = self.joined()
+        sent = []
+        for line in lines:
+            line.socket.settimeout(1)
+            sent.append(0)
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    sent[-1] += line.socket.send(b"m" * (1 << 20))
+            line.socket.settimeout(harness.DEADLINE_S)
+        lines[0].skip(sent[1])
+        lines[1].skip(sent[0])
+        lines[0].send(b"on").end_output()
+        self.assertEqual(lines[1].rest(), b"on")
 
     def test_metrics_and_pooled_connections(self):
         client, service = self.joined()

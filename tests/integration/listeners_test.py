@@ -324,6 +324,15 @@ filters = ["echo"]
         gateway.wait_log(r"refused a connection from 127.0.0.1 to listener one: the listener's max_connections")
         gateway.stop()
 
+    def test_hardly_any_descriptors_are_an_error(self):
+        self.write(self.listener("one", "127.0.0.1:0"))
+        for limit in (8, 60, 193):
+            done = subprocess.run(["sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", harness.GATEWAY, "--config", self.config],
+                                  capture_output=True, text=True, timeout=harness.DEADLINE_S)
+            self.assertEqual((done.returncode, done.stderr), (1, (
+                f"gateway: only {limit} descriptors are allowed, and workers = 2 needs at least 194: "
+                "raise the limit (LimitNOFILE=, ulimit -n)\n")))
+
     def test_too_few_descriptors_lower_the_limit(self):
         self.write(self.listener("one", "127.0.0.1:0"), "max_connections = 300")
         limited = harness.Process(["sh", "-c", 'ulimit -n 400; exec "$@"', "sh", harness.GATEWAY, "--config",

@@ -19,22 +19,29 @@ MOST_GROWTH = 2 << 20
 class Memory(http_test.Case):
     server = f'max_body_bytes = "{SIZE}"\n'
 
-    def relay(self, writer, reader, size):
-        """Writes as fast as it goes, reads with pauses; the most private memory seen meanwhile."""
+    def relay(self, writer, reader, size, chunk):
+        """Writes as fast as it goes, in chunks of that size if not None, reads with pauses; the most private memory seen meanwhile."""
         def write():
-            piece = memoryview(b"x" * PIECE)
+            piece = b"x" * PIECE
+            if chunk == PIECE:
+                piece = b"%x\r\n" % PIECE + piece + b"\r\n"
+            elif chunk:
+                piece = (b"%x\r\n" % chunk + b"x" * chunk + b"\r\n") * (PIECE // chunk)
             for _ in range(size // PIECE):
                 writer.socket.sendall(piece)
+            if chunk:
+                writer.socket.sendall(b"0\r\n\r\n")
 
         thread = threading.Thread(target=write)
         thread.start()
         most, left, buffer = 0, size - len(reader.held), bytearray(PIECE)
-        reader.held = b""
+        tail, reader.held = reader.held[-5:], b""
         rounds = 0
-        while left > 0:
+        while tail != b"0\r\n\r\n" if chunk else left > 0:
             got = reader.socket.recv_into(buffer)
             self.assertGreater(got, 0)
             left -= got
+            tail = (tail + buffer[max(0, got - 5):got])[-5:]
             rounds += 1
             if rounds % 64 == 0:
                 most = max(most, hostile.resident(self.gateway.child.pid))
@@ -42,32 +49,44 @@ class Memory(http_test.Case):
         thread.join()
         return most
 
-    def transfer(self, upload, size):
-        client = self.client(b"POST /x HTTP/1.1\r\nHost: shop\r\nContent-Length: %d\r\n\r\n" % (size if upload else 0))
+    def transfer(self, upload, size, chunk=None):
+        framing = b"Transfer-Encoding: chunked" if chunk else b"Content-Length: %d" % size
+        none = b"Content-Length: 0"
+        client = self.client(b"POST /x HTTP/1.1\r\nHost: shop\r\n%s\r\n\r\n" % (framing if upload else none))
         service = self.service()
         service.head()
         if upload:
-            most = self.relay(client, service, size)
+            most = self.relay(client, service, size, chunk)
             service.send(http_test.OK)
             client.answer()
         else:
-            service.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+            service.send(b"HTTP/1.1 200 OK\r\n%s\r\n\r\n" % framing)
             client.head()
-            most = self.relay(service, client, size)
+            most = self.relay(service, client, size, chunk)
+        client.close()
+        service.close()
+        return most
+
+    def through_a_websocket(self, upload, size):
+        client, service = self.joined()
+        most = self.relay(*((client, service) if upload else (service, client)), size, None)
         client.close()
         service.close()
         return most
 
     def test_a_gibibyte_each_way(self):
-        for upload in (True, False):
-            with self.subTest(upload=upload):
-                self.transfer(upload, 32 << 20)  # what is needed once is there afterwards
-                before = hostile.resident(self.gateway.child.pid)
-                began = time.monotonic()
-                growth = self.transfer(upload, SIZE) - before
-                print(f"{'upload' if upload else 'download'}: grew by {growth} bytes in {time.monotonic() - began:.1f} s",
-                      file=sys.stderr)
-                self.assertLess(growth, MOST_GROWTH)
+        ways = {"with a length": (self.transfer, SIZE), "in large chunks": (lambda *how: self.transfer(*how, PIECE), SIZE),
+                "in tiny chunks": (lambda *how: self.transfer(*how, 1), 8 << 20), "through a WebSocket": (self.through_a_websocket, SIZE)}
+        for how, (transfer, size) in ways.items():
+            for upload in (True, False):
+                with self.subTest(how, upload=upload):
+                    transfer(upload, min(size, 32 << 20))  # what is needed once is there afterwards
+                    before = hostile.resident(self.gateway.child.pid)
+                    began = time.monotonic()
+                    growth = transfer(upload, size) - before
+                    print(f"{'upload' if upload else 'download'} {how}: grew by {growth} bytes in {time.monotonic() - began:.1f} s",
+                          file=sys.stderr)
+                    self.assertLess(growth, MOST_GROWTH)
 
 
 class Silence(unittest.TestCase):
