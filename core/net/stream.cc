@@ -187,7 +187,8 @@ void Stream::ready(int events) {
     events &= ~UV_READABLE;
   }
   const bool readable = (events & UV_READABLE) != 0 && reading_;
-  const bool drained = !readable || read_ready((events & UV_DISCONNECT) != 0);
+  // An end that came with the bytes is told in an event of its own.
+  const bool drained = !readable || (read_ready() && (events & UV_DISCONNECT) == 0);
   if ((events & UV_WRITABLE) != 0 && state_ == State::kOpen && queue_ != nullptr) write_queue();
   if (state_ != State::kOpen) return;
   const int wanted = (reading_ ? UV_READABLE : 0) | (queue_ != nullptr ? UV_WRITABLE : 0);
@@ -215,14 +216,14 @@ void Stream::stop_reading() {
 
 // ---- Reading
 
-// `ended`: an end or an error stands behind what is left to read. True: nothing is left.
-bool Stream::read_ready(bool ended) {
+// True: no byte is left (but perhaps an end).
+bool Stream::read_ready() {
   char* buffer = loop_->impl().read_buffer.get();
   for (int i = 0; i < kReadsPerEvent && reading_; ++i) {
     const ssize_t size = ::recv(fd_, buffer, LoopImpl::kReadBytes, MSG_DONTWAIT);
     if (size > 0) {
       events_->on_data(buffer, static_cast<std::size_t>(size));
-      if (static_cast<std::size_t>(size) < LoopImpl::kReadBytes && !ended) return true;
+      if (static_cast<std::size_t>(size) < LoopImpl::kReadBytes) return true;
       continue;
     }
     if (size < 0 && try_again(errno)) return errno == EAGAIN;

@@ -102,7 +102,7 @@ class Stream {
   void watch_for(int events);
   void watch_edges();
   void ready(int events);
-  bool read_ready(bool ended);
+  bool read_ready();
   void gather(std::string_view data);
   std::string_view take_gathered();
   static void send_all(LoopImpl& impl);
