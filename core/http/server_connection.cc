@@ -82,6 +82,7 @@ void ServerConnection::input_over() {
       [[fallthrough]];
     case Mode::kIdle:
     case Mode::kDraining:
+      stream_.flush();
       return stream_.blocked() ? linger() : close();
     case Mode::kLingering:
       if (!stream_.blocked()) close();
@@ -111,7 +112,7 @@ void ServerConnection::on_drained() {
   } else if (mode_ == Mode::kIdle) {
     schedule();
   } else if (mode_ == Mode::kLingering) {
-    peer_ended_ ? close() : linger();
+    linger();  // some of it may wait still
   }
 }
 

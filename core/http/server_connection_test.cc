@@ -316,6 +316,50 @@ TEST(ServerConnection, EndOfAnAnswerWaitsForItsReader) {
   }
 }
 
+// Sends its body as the client takes it.
+class Pouring final : public TransactionSink {
+ public:
+  Pouring(Transaction& transaction, std::size_t size) : transaction_(transaction), left_(size) {
+    ResponseHead head(transaction.arena());
+    head.status = 200;
+    head.framing = Framing::kLength;
+    head.content_length = size;
+    transaction.set_sink(this);
+    transaction.send_head(head);
+    on_writable();
+  }
+  void on_body(std::string_view, bool) override {}
+  void on_aborted() override { delete this; }
+  void on_writable() override {
+    static const std::string kPiece(16384, 'x');
+    while (left_ > 0) {
+      const std::size_t size = std::min(left_, kPiece.size());
+      left_ -= size;
+      if (!transaction_.send_body({kPiece.data(), size}) && left_ > 0) return;
+    }
+    transaction_.finish();
+    delete this;
+  }
+
+ private:
+  Transaction& transaction_;
+  std::size_t left_;
+};
+
+// What fills the socket to the brim is not dropped because nothing waited before.
+TEST(ServerConnection, EndOfAnAnswerToAHalfClosedClientIsSent) {
+  std::size_t size = 0;
+  TestServer server([&](Transaction& transaction) { new Pouring(transaction, size); });
+  for (size = 1'000'000; size < 12'000'000; size += 16384 * 5) {
+    Socket client = server.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.end_output();
+    ASSERT_TRUE(client.receive_until("\r\n\r\n"));
+    const std::size_t head = client.received.find("\r\n\r\n") + 4;
+    EXPECT_EQ(head + size, client.receive_all().size());
+  }
+}
+
 TEST(ServerConnection, EndOfAnAnswerWaitsAsLongAsItMay) {
   const std::string body(20 << 20, 'x');
   TestServer server([&](Transaction& transaction) { answer(transaction, 200, body); });

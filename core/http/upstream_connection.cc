@@ -14,6 +14,8 @@ namespace gw::http {
 namespace {
 
 constexpr std::uint8_t kMostInformational = 16;  // 1xx answers before the final one
+constexpr std::uint64_t kStarvingMs = 1000;
+constexpr std::uint64_t kStarvingBytesPerMs = 4;
 
 // The system's words for an error; static.
 const char* words(int error) {
@@ -87,6 +89,8 @@ void UpstreamConnection::attach(PoolCall& call) {
   informational_ = 0;
   in_body_ = answer_begun_ = false;
   keep_alive_ = false;
+  call.body_sent = 0;
+  call.attached_ms = pool_->loop_.now_ms();
   stream_.forget_sent();
   stream_.start_reading();
   stream_.write(pool_->writer_.request(call.head, call.target.host));
@@ -346,6 +350,14 @@ void UpstreamConnection::on_queued() {
 
 void UpstreamConnection::start_response_timer() {
   if (!in_body_) start_timer(call_->target.response_timeout_ms);
+}
+
+bool UpstreamConnection::starves() const {
+  if (state_ != State::kBusy || call_ == nullptr || call_->request_sent || answer_begun_ ||
+      call_->failure.has_value() || stream_.blocked())
+    return false;
+  const std::uint64_t age_ms = pool_->loop_.now_ms() - call_->attached_ms;
+  return age_ms >= kStarvingMs && call_->body_sent < age_ms * kStarvingBytesPerMs;
 }
 
 void UpstreamConnection::start_timer(std::uint32_t delay_ms) {

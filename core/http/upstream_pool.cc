@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kSpareCalls = 256;
 constexpr std::size_t kMostAddresses = 16;    // of a name: they share the time to connect
 constexpr std::size_t kMostEndpoints = 1024;  // above it, unused ones are forgotten
+constexpr std::uint32_t kShedMs = 20;
 }  // namespace
 
 void CallList::push(PoolCall& call) {
@@ -53,6 +54,7 @@ bool PoolCall::send_body(std::string_view data) {
     return false;
   }
   if (data.empty() || request_sent) return true;
+  body_sent += data.size();
   net::Stream& stream = connection->stream();
   bool room = true;
   if (head.framing == Framing::kChunked) {
@@ -218,6 +220,11 @@ void Pool::wait(PoolEndpoint& endpoint, PoolCall& call) {
   }
   endpoint.waiting.push(call);
   metrics_.upstream_waiting.add();
+  if (!shed_timer_.active()) {
+    shed_timer_.start(
+        loop_, kShedMs, kShedMs, [](void* self) { static_cast<Pool*>(self)->shed_starving(); },
+        this);
+  }
   call.wait_timer.start(
       loop_, call.target.connect_timeout_ms, 0,
       [](void* user) {
@@ -308,6 +315,23 @@ void Pool::serve_waiting(PoolEndpoint& endpoint) {
     call->wait_timer.cancel();
     assign(*call);
   }
+}
+
+// Whoever sends a body slowly holds a connection for as long as that takes. Not while others wait.
+void Pool::shed_starving() {
+  bool waits = false;
+  for (auto& [name, endpoint] : endpoints_) {
+    std::uint32_t wanted = endpoint->waiting.size;
+    waits = waits || wanted > 0;
+    if (endpoint->connections < limits_.max_connections_per_endpoint) continue;
+    for (UpstreamConnection* at = connections_; at != nullptr && wanted > 0; at = at->next_) {
+      if (at->endpoint_ != endpoint.get() || !at->starves()) continue;
+      --wanted;
+      fail_later(*at->call_, UpstreamFailure::kOverloaded,
+                 "its client sends a body too slowly, and others wait");
+    }
+  }
+  if (!waits) shed_timer_.cancel();
 }
 
 void Pool::fail_later(PoolCall& call, UpstreamFailure failure, const char* detail) {

@@ -76,6 +76,8 @@ class PoolCall final : public UpstreamCall {
   PoolCall* previous = nullptr;
   net::Timer wait_timer;                   // while it waits for a connection
   std::uint64_t body_left = 0;             // of a body with a length
+  std::uint64_t body_sent = 0;
+  std::uint64_t attached_ms = 0;           // when it got its connection
   std::optional<UpstreamFailure> failure;  // to be told
   const char* detail = "";
   bool request_sent = false;  // whole
@@ -104,6 +106,8 @@ class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
   // It has served before, and nothing of its present call's answer has come.
   bool may_be_stale() const { return reused_ && !answer_begun_; }
   void start_response_timer();
+  // It waits for a client that hardly sends anything of its body.
+  bool starves() const;
   net::Stream& stream() { return stream_; }
 
   void on_connected(int error) override;
@@ -214,6 +218,7 @@ class Pool final : public UpstreamPool {
   bool resolved(PoolEndpoint& endpoint);
   void resolve(PoolEndpoint& endpoint);
   void serve_waiting(PoolEndpoint& endpoint);
+  void shed_starving();
   void fail_later(PoolCall& call, UpstreamFailure failure, const char* detail);
   void fail_now(PoolCall& call, UpstreamFailure failure, const char* detail, bool sent);
   void defer(PoolCall& call);
@@ -233,6 +238,7 @@ class Pool final : public UpstreamPool {
       endpoints_;
   CallList deferred_;
   net::TurnHook hook_;
+  net::Timer shed_timer_;  // while calls wait
   UpstreamConnection* connections_ = nullptr;
   std::uint32_t open_ = 0;  // of these, those that are not closing
   std::uint64_t epoch_ = 0;

@@ -686,6 +686,40 @@ TEST_F(Upstream, WaitsForAConnectionWithinBounds) {
   EXPECT_EQ(1u, metrics.upstream_opened.value());
 }
 
+TEST_F(Upstream, WhoSendsSlowlyMakesRoomForWhoWaits) {
+  UpstreamLimits limits;
+  limits.max_connections_per_endpoint = 1;
+  restart(limits);
+  for (const std::size_t size : {1, 200'000}) {
+    SCOPED_TRACE(size);
+    Call upload(thread, *pool, service.address()), waiting(thread, *pool, service.address());
+    upload.with_body(Framing::kChunked);
+    upload.start();
+    Socket peer = service.accept();
+    ASSERT_TRUE(peer.receive_until("\r\n\r\n"));
+    thread.run([&] { EXPECT_TRUE(upload.call->send_body(std::string(size, 'x')) || size > 1); });
+    ASSERT_TRUE(peer.receive_bytes(size));
+    const bool slow = size == 1;
+    waiting.target.connect_timeout_ms = slow ? 20000 : 1500;
+    waiting.start();
+    if (slow) {
+      ASSERT_TRUE(upload.wait());
+      EXPECT_EQ(UpstreamFailure::kOverloaded, upload.failure);
+      EXPECT_TRUE(upload.sent);
+      EXPECT_FALSE(upload.stale);
+      Socket next = service.accept();
+      ASSERT_TRUE(next.receive_until("\r\n\r\n"));
+      next.send("HTTP/1.1 204 N\r\nConnection: close\r\n\r\n");
+      ASSERT_TRUE(waiting.wait());
+      EXPECT_EQ(204, waiting.status);
+    } else {
+      ASSERT_TRUE(waiting.wait());
+      EXPECT_EQ("no connection became free", waiting.detail);
+      thread.run([&] { EXPECT_FALSE(upload.over); });
+    }
+  }
+}
+
 TEST_F(Upstream, OpensNoMoreConnectionsThanThePoolMay) {
   UpstreamLimits limits;
   limits.max_connections = 1;

@@ -104,6 +104,28 @@ class Full(http_test.Case):
         self.assertEqual(waiting[b"/2"].answer()[1], b"ok")
 
 
+class Slow(http_test.Case):
+    server = "max_upstream_connections_per_endpoint = 2\n"
+
+    def test_bodies(self):
+        """Who sends one byte after the other does not keep a service from the others."""
+        slow = [self.client(b"POST /x HTTP/1.1\r\nHost: shop\r\nContent-Length: 100\r\n\r\nx") for _ in range(2)]
+        services = [self.service() for _ in slow]
+        for service in services:
+            service.until(b"\r\n\r\nx")
+        waiting = [self.client(GET) for _ in range(2)]
+        for client in slow:
+            head, _ = client.answer()
+            self.assertEqual((head.status, head.get("Retry-After")), (503, "1"))
+        self.gateway.wait_log("its client sends a body too slowly, and others wait")
+        for client in waiting:
+            service = self.service()
+            service.head()
+            service.send(LAST)
+            service.close()
+        self.assertEqual([client.answer()[1] for client in waiting], [b"ok", b"ok"])
+
+
 class Ends(http_test.Case):
     def test_keep_alive_in_name_only(self):
         """A service that closes after each answer without a word: nobody who only reads hears of it."""
