@@ -78,7 +78,7 @@ Known known_field(std::string_view name) {
       if (same_name(kNames[i].text, name)) return kNames[i].known;
     }
   }
-  if (name.size() > kForwardedPrefix.size() &&
+  if (name.size() >= kForwardedPrefix.size() &&
       same_name(name.substr(0, kForwardedPrefix.size()), kForwardedPrefix)) {
     return Known::kXForwarded;
   }

@@ -25,11 +25,14 @@ constexpr std::string_view kMediaMethods[] = {
 constexpr std::size_t kMostRequestIdBytes = 128;
 constexpr std::size_t kMostForwardedHops = 64;
 
+bool is_alphanumeric_or_hyphen(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+}
+
 bool is_request_id(std::string_view id) {
   return !id.empty() && id.size() <= kMostRequestIdBytes &&
          std::all_of(id.begin(), id.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                  c == '-' || c == '_' || c == '.' || c == ':';
+           return is_alphanumeric_or_hyphen(c) || c == '_' || c == '.' || c == ':';
          });
 }
 
@@ -172,10 +175,9 @@ bool Reader::read_lines() {
     if (!parsed_.plain()) {
       if (!is_field_name(name)) return refuse(400, "a malformed field name");
       if (!is_received_value(value)) return refuse(400, "a control character in a field");
-      // Services that turn '-' into '_' would take it for the other name.
-      if (name.find('_') != std::string_view::npos) {
-        if (settings_.limits.refuse_underscores)
-          return refuse(400, "an underscore in a field name");
+      // Services that turn signs into '_' would take it for another name.
+      if (!std::all_of(name.begin(), name.end(), is_alphanumeric_or_hyphen)) {
+        if (settings_.limits.refuse_underscores) return refuse(400, "a sign in a field name");
         continue;
       }
     }

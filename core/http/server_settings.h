@@ -30,7 +30,7 @@ struct ServerLimits {
   std::uint64_t max_stream_unsent_bytes = 64 * 1024;
   std::uint32_t max_connections = 8192;        // of the process
   std::uint32_t max_connections_per_peer = 0;  // of the process; 0: no bound
-  bool refuse_underscores = false;             // in field names: refuse (400), else drop
+  bool refuse_underscores = false;  // and other signs in field names: refuse (400), else drop
 };
 
 // Fields added to a final answer that has none of their names; all or none.

@@ -81,11 +81,28 @@ class Smuggling(http_test.Case):
         self.assertEqual([client.answer()[1] for _ in range(2)], [b"ok", b"ok"])
 
 
+# As others read them: CGI has '_' for '-', PHP for '.', lighttpd for every sign.
+SIGNS = (b"X_User_Id", b"x.user.id", b"X~User-Id", b"X-User!Id", b"X-User-Id'", b"X%User%Id", b"content_length", b"Content.Length", b"_", b"X-_")
+
+
+class Signs(http_test.Case):
+    def test_dropped(self):
+        client = self.client(GET[:-2] + b"".join(name + b": 36\r\n" for name in SIGNS) + b"X-Y-1: z\r\n\r\n" + HIDDEN)
+        service = self.service()
+        seen = service.head()
+        self.assertEqual([name for name, value in seen.fields if value in ("36", "z")], ["X-Y-1"])
+        service.send(OK)
+        self.assertEqual(client.answer()[1], b"ok")
+        self.assertEqual(service.head().start, "GET /hidden HTTP/1.1")
+        service.send(OK)
+        self.assertEqual(client.answer()[1], b"ok")
+
+
 class Underscores(http_test.Case):
     server = 'underscore_headers = "refuse"\n'
 
     def test_refused(self):
-        for name in (b"X_User_Id", b"content_length", b"_", b"X-_"):
+        for name in SIGNS:
             with self.subTest(name):
                 client = self.client(GET[:-2] + name + b": 1\r\n\r\n" + HIDDEN)
                 self.assertEqual((client.answer()[0].status, client.rest()), (400, b""))

@@ -218,13 +218,14 @@ class Requests(Case):
 
     def test_forwarded(self):
         forged = (b"X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nX-Real-IP: 1.2.3.4\r\n"
-                  b"X-Forwarded-Port: 443\r\nX-Forwarded-Prefix: /p\r\nForwarded: for=1.2.3.4\r\nX-Request-Id: abc\r\n"
+                  b"X-Forwarded-Port: 443\r\nX-Forwarded-Prefix: /p\r\nX-Forwarded-: x\r\nForwarded: for=1.2.3.4\r\nX-Request-Id: abc\r\n"
                   b"Via: 1.0 before\r\n")
         self.client(b"GET /x HTTP/1.1\r\nHost: shop:8080\r\n" + forged + b"\r\n")
         seen = self.service().head()
         self.assertEqual([seen.all(name) for name in FORWARDED],
                          [["127.0.0.1"], ["http"], ["shop:8080"], ["8080"], [], [],
                           ['for=127.0.0.1;host="shop:8080";proto=http'], ["1.0 before", "1.1 gateway"]])
+        self.assertEqual(seen.all("X-Forwarded-"), [])
         self.assertRegex(seen.get("X-Request-Id"), "^[0-9a-f]{32}$")
 
 
