@@ -49,8 +49,8 @@ TEST(Forwarded, Malformed) {
   ForwardedHops hops;
   for (const char* text :
        {"", "for", "for=", "=a", "for=a;", "for=a,", "for=a b", "for=\"a", "for=\"a\\\"b\"",
-        "for=a\"b\"", "f or=a", "for=[::1]", "for=a=b", ",for=a", "for=a;;proto=b",
-        "for=a;for=b", "for=a;By=b;by=c", "host=a;proto=b;HOST=c", "for=a, proto=a;proto=b"})
+        "for=a\"b\"", "f or=a", "for=[::1]", "for=a=b", ",for=a", "for=a;;proto=b", "for=a;for=b",
+        "for=a;By=b;by=c", "host=a;proto=b;HOST=c", "for=a, proto=a;proto=b"})
     EXPECT_FALSE(hops.read(text)) << text;
 }
 
