@@ -189,6 +189,7 @@ class Ends(http_test.Case):
                 self.assertEqual(select.select([self.origin.socket], [], [], 0)[0], [])
 
 
+@unittest.skipIf(harness.sanitized(), "sanitizers need descriptors of their own")
 class Descriptors(http_test.Case):
     def limit(self, free):
         """So many may be opened; None: as many as ever."""
