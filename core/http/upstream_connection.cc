@@ -290,6 +290,7 @@ void UpstreamConnection::finish_answer(std::string_view data, bool surplus) {
                      !stream_.broken() && !peer_ended_ && epoch_ == pool_->epoch_ &&
                      endpoint_->has(address_);
   call.answer_over = true;
+  call.upload_over();
   timer_.cancel();
   call.sink.on_body(data, true);
   call_ = nullptr;

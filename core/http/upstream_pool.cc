@@ -14,6 +14,12 @@ constexpr std::size_t kSpareCalls = 256;
 constexpr std::size_t kMostAddresses = 16;    // of a name: they share the time to connect
 constexpr std::size_t kMostEndpoints = 1024;  // above it, unused ones are forgotten
 constexpr std::uint32_t kShedMs = 20;
+
+// Of what an endpoint has, requests whose bodies are still to come, as slowly as their clients like,
+// take half at most: the other half is for who has said all.
+std::uint32_t share_of_uploads(std::uint32_t all) {
+  return std::max<std::uint32_t>(1, all / 2);
+}
 }  // namespace
 
 void CallList::push(PoolCall& call) {
@@ -37,9 +43,18 @@ void CallList::remove(PoolCall& call) {
 // ---- PoolCall
 
 PoolCall::~PoolCall() {
+  upload_over();
   if (list == nullptr) return;
-  if (endpoint != nullptr && list == &endpoint->waiting) pool.metrics_.upstream_waiting.subtract();
+  if (list != &pool.deferred_) pool.metrics_.upstream_waiting.subtract();
   list->remove(*this);
+}
+
+void PoolCall::upload_over() {
+  if (!std::exchange(is_upload, false)) return;
+  --endpoint->uploads;
+  if (endpoint->waiting_uploads.size == 0 || std::exchange(endpoint->serve_later, true)) return;
+  pool.serve_later_.push_back(endpoint);
+  pool.hook_.arm();
 }
 
 bool PoolCall::can_send() const {
@@ -75,6 +90,7 @@ bool PoolCall::send_body(std::string_view data) {
 void PoolCall::finish_body() {
   if (request_sent) return;
   request_sent = true;
+  upload_over();
   if (answer_over) {  // early answer: its connection is gone, this was the last reason to live
     if (connection == nullptr) pool.destroy(*this);
     return;
@@ -133,7 +149,9 @@ Pool::Pool(net::Loop& loop, const UpstreamLimits& limits, HttpMetrics* metrics)
 Pool::~Pool() {
   for (auto& [name, endpoint] : endpoints_) {
     endpoint->resolution.reset();
-    while (endpoint->waiting.first != nullptr) destroy(*endpoint->waiting.first);
+    for (CallList* list : {&endpoint->waiting, &endpoint->waiting_uploads}) {
+      while (list->first != nullptr) destroy(*list->first);
+    }
   }
   for (UpstreamConnection* at = connections_; at != nullptr;) {
     UpstreamConnection* next = at->next_;
@@ -171,7 +189,8 @@ PoolEndpoint* Pool::endpoint(std::string_view address) {
 void Pool::forget_unused_endpoints() {
   std::erase_if(endpoints_, [](const auto& item) {
     const PoolEndpoint& endpoint = *item.second;
-    return endpoint.connections == 0 && endpoint.waiting.size == 0 && !endpoint.pinned;
+    return endpoint.connections == 0 && endpoint.waits() == 0 && !endpoint.pinned &&
+           !endpoint.serve_later;
   });
 }
 
@@ -190,8 +209,17 @@ UpstreamCall* Pool::start(const UpstreamTarget& target, const RequestHead& head,
   return &call;
 }
 
+bool Pool::room_for_upload(const PoolEndpoint& endpoint) const {
+  return endpoint.uploads < share_of_uploads(limits_.max_connections_per_endpoint);
+}
+
 void Pool::assign(PoolCall& call) {
   PoolEndpoint& endpoint = *call.endpoint;
+  if (!call.request_sent) {
+    if (!room_for_upload(endpoint)) return wait(endpoint, call);
+    call.is_upload = true;
+    ++endpoint.uploads;
+  }
   while (UpstreamConnection* idle = endpoint.idle) {
     if (call.target.fresh_connection) {
       if (endpoint.connections < limits_.max_connections_per_endpoint) break;
@@ -204,21 +232,21 @@ void Pool::assign(PoolCall& call) {
     if (call.wants_writable) defer(call);
     return;
   }
-  if (endpoint.connections < limits_.max_connections_per_endpoint) {
-    if (!resolved(endpoint)) return wait(endpoint, call);
+  if (endpoint.connections < limits_.max_connections_per_endpoint && resolved(endpoint)) {
     return open_connection(endpoint, call, 0);
-  }
-  if (endpoint.waiting.size >= limits_.max_waiting_per_endpoint) {
-    return fail_later(call, UpstreamFailure::kOverloaded, "too many requests wait for it");
   }
   wait(endpoint, call);
 }
 
 void Pool::wait(PoolEndpoint& endpoint, PoolCall& call) {
-  if (endpoint.waiting.size >= limits_.max_waiting_per_endpoint) {
+  call.upload_over();
+  const std::uint32_t most = limits_.max_waiting_per_endpoint;
+  CallList& list = call.request_sent ? endpoint.waiting : endpoint.waiting_uploads;
+  if (endpoint.waits() >= most || (!call.request_sent && list.size >= share_of_uploads(most))) {
     return fail_later(call, UpstreamFailure::kOverloaded, "too many requests wait for it");
   }
-  endpoint.waiting.push(call);
+  call.turn = ++turns_;
+  list.push(call);
   metrics_.upstream_waiting.add();
   if (!shed_timer_.active()) {
     shed_timer_.start(
@@ -284,8 +312,10 @@ void Pool::resolve(PoolEndpoint& endpoint) {
         const auto finished = std::move(endpoint.resolution);  // lives to the end of this call
         if (!endpoint.addresses.empty()) return serve_waiting(endpoint);
         endpoint.pinned = true;
-        while (PoolCall* call = endpoint.waiting.first) {
-          fail_now(*call, UpstreamFailure::kRefused, "its name cannot be resolved", false);
+        for (CallList* list : {&endpoint.waiting, &endpoint.waiting_uploads}) {
+          while (PoolCall* call = list->first) {
+            fail_now(*call, UpstreamFailure::kRefused, "its name cannot be resolved", false);
+          }
         }
         endpoint.pinned = false;
       });
@@ -303,14 +333,22 @@ void Pool::set_addresses(PoolEndpoint& endpoint, std::vector<net::Address> found
   }
 }
 
+// The first of those that may be served.
+PoolCall* Pool::next_waiting(const PoolEndpoint& endpoint) const {
+  PoolCall* call = endpoint.waiting.first;
+  PoolCall* upload = room_for_upload(endpoint) ? endpoint.waiting_uploads.first : nullptr;
+  if (call == nullptr || upload == nullptr) return call == nullptr ? upload : call;
+  return upload->turn < call->turn ? upload : call;
+}
+
 // A connection became free, or may be opened.
 void Pool::serve_waiting(PoolEndpoint& endpoint) {
-  while (PoolCall* call = endpoint.waiting.first) {
+  while (PoolCall* call = next_waiting(endpoint)) {
     const bool room =
         endpoint.idle != nullptr || (endpoint.connections < limits_.max_connections_per_endpoint &&
                                      (endpoint.parts.unix_socket || !endpoint.addresses.empty()));
     if (!room) return;
-    endpoint.waiting.remove(*call);
+    call->list->remove(*call);
     metrics_.upstream_waiting.subtract();
     call->wait_timer.cancel();
     assign(*call);
@@ -321,9 +359,11 @@ void Pool::serve_waiting(PoolEndpoint& endpoint) {
 void Pool::shed_starving() {
   bool waits = false;
   for (auto& [name, endpoint] : endpoints_) {
-    std::uint32_t wanted = endpoint->waiting.size;
-    waits = waits || wanted > 0;
-    if (endpoint->connections < limits_.max_connections_per_endpoint) continue;
+    waits = waits || endpoint->waits() > 0;
+    const bool full = endpoint->connections >= limits_.max_connections_per_endpoint;
+    std::uint32_t wanted =
+        (full ? endpoint->waiting.size : 0) +
+        (room_for_upload(*endpoint) && !full ? 0 : endpoint->waiting_uploads.size);
     for (UpstreamConnection* at = connections_; at != nullptr && wanted > 0; at = at->next_) {
       if (at->endpoint_ != endpoint.get() || !at->starves()) continue;
       --wanted;
@@ -377,6 +417,12 @@ void Pool::run_deferred() {
     }
     // The call may be gone; its connection then carries another one, or none.
     if (connection->call_ == call) connection->resume();
+  }
+  while (!serve_later_.empty()) {
+    PoolEndpoint& endpoint = *serve_later_.back();
+    serve_later_.pop_back();
+    endpoint.serve_later = false;
+    serve_waiting(endpoint);
   }
 }
 

@@ -63,6 +63,8 @@ class PoolCall final : public UpstreamCall {
   void resume_reading() override;
   void cancel() override;
   TunnelEnd& upgrade() override;
+  // It holds none of the connections that are for bodies to come.
+  void upload_over();
 
   Pool& pool;
   const UpstreamTarget& target;
@@ -74,9 +76,10 @@ class PoolCall final : public UpstreamCall {
   CallList* list = nullptr;
   PoolCall* next = nullptr;
   PoolCall* previous = nullptr;
-  net::Timer wait_timer;                   // while it waits for a connection
-  std::uint64_t body_left = 0;             // of a body with a length
+  net::Timer wait_timer;        // while it waits for a connection
+  std::uint64_t body_left = 0;  // of a body with a length
   std::uint64_t body_sent = 0;
+  std::uint64_t turn = 0;                  // of its waiting
   std::uint64_t attached_ms = 0;           // when it got its connection
   std::optional<UpstreamFailure> failure;  // to be told
   const char* detail = "";
@@ -86,6 +89,7 @@ class PoolCall final : public UpstreamCall {
   bool wants_writable = false;
   bool cancelled = false;  // inside a call of its sink
   bool head_received = false;
+  bool is_upload = false;  // has a connection, and its body is to come
 };
 
 class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
@@ -176,8 +180,12 @@ struct PoolEndpoint {
   std::uint32_t connections = 0;
   UpstreamConnection* idle = nullptr;  // the one used last on top
   CallList waiting;
-  bool pinned = false;  // in use further up the stack: not to be forgotten
+  CallList waiting_uploads;   // their bodies are to come
+  std::uint32_t uploads = 0;  // likewise, of `connections`
+  bool serve_later = false;   // in the pool's list
+  bool pinned = false;        // in use further up the stack: not to be forgotten
 
+  std::uint32_t waits() const { return waiting.size + waiting_uploads.size; }
   bool has(const net::Address& address) const {
     return parts.unix_socket ||
            std::find(addresses.begin(), addresses.end(), address) != addresses.end();
@@ -211,6 +219,8 @@ class Pool final : public UpstreamPool {
   };
 
   void forget_unused_endpoints();
+  bool room_for_upload(const PoolEndpoint& endpoint) const;
+  PoolCall* next_waiting(const PoolEndpoint& endpoint) const;
   void assign(PoolCall& call);
   bool make_room();
   void open_connection(PoolEndpoint& endpoint, PoolCall& call, std::uint32_t tried);
@@ -237,6 +247,8 @@ class Pool final : public UpstreamPool {
   std::unordered_map<std::string, std::unique_ptr<PoolEndpoint>, TextHash, std::equal_to<>>
       endpoints_;
   CallList deferred_;
+  std::vector<PoolEndpoint*> serve_later_;
+  std::uint64_t turns_ = 0;
   net::TurnHook hook_;
   net::Timer shed_timer_;  // while calls wait
   UpstreamConnection* connections_ = nullptr;

@@ -378,8 +378,8 @@ TEST_F(Upstream, AnswerInFrontOfAResetWaitsForItsReader) {
     call.start();
     Socket peer = own.accept();
     ASSERT_TRUE(peer.receive_until("\r\n\r\n"));
-    ASSERT_TRUE(peer.send("HTTP/1.1 413 No\r\nContent-Length: " + std::to_string(announced) +
-                          "\r\n\r\nx"));
+    ASSERT_TRUE(
+        peer.send("HTTP/1.1 413 No\r\nContent-Length: " + std::to_string(announced) + "\r\n\r\nx"));
     ASSERT_TRUE(thread.wait_until([&] { return call.status == 413; }));
     thread.run([&] {
       EXPECT_TRUE(peer.send(std::string(kSize - 1, 'x')));
@@ -718,6 +718,42 @@ TEST_F(Upstream, WhoSendsSlowlyMakesRoomForWhoWaits) {
       thread.run([&] { EXPECT_FALSE(upload.over); });
     }
   }
+}
+
+// However many they are: who has said all is served beside them, and waits behind none of them.
+TEST_F(Upstream, BodiesToComeTakeHalf) {
+  UpstreamLimits limits;
+  limits.max_connections_per_endpoint = limits.max_waiting_per_endpoint = 4;
+  restart(limits);
+  std::vector<std::unique_ptr<Call>> uploads;
+  for (int i = 0; i < 5; ++i) {
+    uploads.push_back(std::make_unique<Call>(thread, *pool, service.address()));
+    uploads.back()->with_body(Framing::kLength, 1);
+    uploads.back()->start();
+  }
+  Socket first = service.accept(), second = service.accept();
+  ASSERT_TRUE(uploads[4]->wait());  // two wait, as many as may
+  EXPECT_EQ("too many requests wait for it", uploads[4]->detail);
+  for (int i = 0; i < 3; ++i) {
+    Call whole(thread, *pool, service.address());
+    whole.start();
+    Socket peer = service.accept();
+    ASSERT_TRUE(peer.receive_until("\r\n\r\n"));
+    peer.send("HTTP/1.1 204 N\r\nConnection: close\r\n\r\n");
+    ASSERT_TRUE(whole.wait());
+    EXPECT_EQ(204, whole.status);
+  }
+  EXPECT_EQ(2u, metrics.upstream_waiting.value());
+  thread.run([&] {
+    EXPECT_TRUE(uploads[0]->call->send_body("x"));
+    uploads[0]->call->finish_body();
+  });
+  Socket third = service.accept();  // the first one's answer is not needed for that
+  ASSERT_TRUE(third.receive_until("\r\n\r\n"));
+  EXPECT_FALSE(uploads[2]->over);
+  EXPECT_EQ(1u, metrics.upstream_waiting.value());
+  first.send("HTTP/1.1 204 N\r\nConnection: close\r\n\r\n");
+  ASSERT_TRUE(uploads[0]->wait());
 }
 
 TEST_F(Upstream, OpensNoMoreConnectionsThanThePoolMay) {
