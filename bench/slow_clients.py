@@ -3,7 +3,8 @@
 """What slow clients cost the others: thousands that send a head or a body byte by byte, and good traffic beside them.
 
 Reports the latency of good traffic without and with them, and the gateway's memory per hostile connection and per byte
-that they sent. Aims: p99 under twice as long, under 100 bytes held for a byte sent.
+that they sent; first where the gateway answers by itself, then through the router to an nginx, which each of the bodies
+would keep busy. Aims: p99 under twice as long, under 100 bytes held for a byte sent.
 
     bench/slow_clients.py [--clients 10000] [--requests 5000] [--build build/release]
     bench/slow_clients.py --memory [--clients 2000]
@@ -61,6 +62,8 @@ def latencies(port, requests):
             got = b""
             while b"}" not in got:
                 got += line.recv(65536)
+            if not got.startswith(b"HTTP/1.1 200"):
+                raise RuntimeError(got)
             taken.append(time.perf_counter() - began)
             select.select([], [], [], 0.0005)
     taken.sort()
@@ -75,6 +78,38 @@ def memory(clients):
         print(f"  {name:32} {sent:6.0f} {held:6.0f} {f'{held / sent:8.1f}' if sent else ''}".rstrip(), flush=True)
 
 
+def listens(port):
+    with socket.socket() as line:
+        return line.connect_ex(("127.0.0.1", port)) == 0
+
+
+def beside(where, folder, text, clients, requests):
+    import harness
+    from hostile import resident
+    config = folder / "gateway.toml"
+    config.write_text(text)
+    gateway = harness.Gateway(config, cwd=folder)
+    try:
+        latencies(gateway.port, requests // 5)  # warm
+        before = resident(gateway.child.pid)
+        alone = latencies(gateway.port, requests)
+        ours, theirs = multiprocessing.Pipe()
+        attacker = multiprocessing.Process(target=attack, args=(gateway.port, clients, theirs))
+        attacker.start()
+        ours.recv()
+        crowded = latencies(gateway.port, requests)
+        held = resident(gateway.child.pid) - before
+        ours.send("stop")
+        sent = ours.recv()
+        attacker.join()
+    finally:
+        gateway.kill()
+    print(f"{where}:")
+    print(f"  good traffic alone:       p50 {alone[0]:.0f} us, p99 {alone[1]:.0f} us")
+    print(f"  beside {clients} slow clients: p50 {crowded[0]:.0f} us, p99 {crowded[1]:.0f} us ({crowded[1] / alone[1]:.2f} times)")
+    print(f"  memory: {held / clients:.0f} bytes a connection, {held / sent:.1f} for each of {sent} bytes sent", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=10000)
@@ -85,34 +120,24 @@ def main():
     if wanted.build:
         os.environ["GW_BUILD"] = str(pathlib.Path(wanted.build).resolve())
     import harness
-    from hostile import CONFIG, resident
+    import peers
+    from hostile import CONFIG, ROUTED
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     clients = min(wanted.clients, hard // 2 - 300)  # the gateway keeps a descriptor for each request's service
     if wanted.memory:
         return memory(min(clients, 2000))
+    port = harness.free_port()
     with harness.scratch() as folder:
-        config = folder / "gateway.toml"
-        config.write_text(CONFIG)
-        gateway = harness.Gateway(config, cwd=folder)
+        origin = peers.nginx(folder, "origin", f"""server {{ listen 127.0.0.1:{port};
+            location /good {{ return 200 "{{}}"; }}
+            location / {{ proxy_pass http://127.0.0.1:{port}/good; }} }}""")  # when it has read the body
         try:
-            latencies(gateway.port, wanted.requests // 5)  # warm
-            before = resident(gateway.child.pid)
-            alone = latencies(gateway.port, wanted.requests)
-            ours, theirs = multiprocessing.Pipe()
-            attacker = multiprocessing.Process(target=attack, args=(gateway.port, clients, theirs))
-            attacker.start()
-            ours.recv()
-            beside = latencies(gateway.port, wanted.requests)
-            held = resident(gateway.child.pid) - before
-            ours.send("stop")
-            sent = ours.recv()
-            attacker.join()
+            harness.wait_for("the origin", lambda: listens(port))
+            beside("answered by the gateway", folder, CONFIG, clients, wanted.requests)
+            beside("through the router", folder, ROUTED.format(port=port), clients, wanted.requests)
         finally:
-            gateway.kill()
-    print(f"good traffic alone:            p50 {alone[0]:.0f} us, p99 {alone[1]:.0f} us")
-    print(f"beside {clients} slow clients: p50 {beside[0]:.0f} us, p99 {beside[1]:.0f} us ({beside[1] / alone[1]:.2f} times)")
-    print(f"memory: {held / clients:.0f} bytes a connection, {held / sent:.1f} for each of {sent} bytes sent")
+            origin.kill()
     memory(min(clients, 2000))
 
 
