@@ -72,9 +72,9 @@ std::string escaped(std::string_view line) {
 struct Log::Sink {
   explicit Sink(LogLevel level)
       : pool(std::make_shared<spdlog::details::thread_pool>(kQueueLines, 1)),
-        logger(std::make_shared<spdlog::async_logger>(
-            "gateway", std::make_shared<StderrSink>(), pool,
-            spdlog::async_overflow_policy::overrun_oldest)) {
+        logger(
+            std::make_shared<spdlog::async_logger>("gateway", std::make_shared<StderrSink>(), pool,
+                                                   spdlog::async_overflow_policy::overrun_oldest)) {
     logger->set_level(spdlog_level(level));
     logger->flush_on(spdlog::level::debug);
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %-7l %v", spdlog::pattern_time_type::utc);

@@ -13,9 +13,9 @@ namespace gw::http {
 
 namespace {
 
-constexpr std::uint32_t kLingerMs = 2000;       // for a client that says nothing
-constexpr std::uint32_t kMostLingerMs = 30000;  // for one that goes on with its request,
-constexpr std::uint32_t kLingerBytes = 16384;   // so many bytes each time
+constexpr std::uint32_t kLingerMs = 2000;              // for a client that says nothing
+constexpr std::uint32_t kMostLingerMs = 30000;         // for one that goes on with its request,
+constexpr std::uint32_t kLingerBytes = 16384;          // so many bytes each time
 constexpr std::uint32_t kMostStreamInputBytes = 4096;  // what a stream's client may say in vain
 constexpr std::size_t kMostHeldBytes = 16 * 1024;      // read but not used yet, when reading rests
 

@@ -308,8 +308,8 @@ TEST(ServerConnection, EndOfAnAnswerWaitsForItsReader) {
       Socket client = server.connect();
       client.send(request);
       if (half_closed) client.end_output();
-      ASSERT_TRUE(server.thread.wait_until(
-          [&] { return server.metrics.requests_timed_out.value() == 1; }));
+      ASSERT_TRUE(
+          server.thread.wait_until([&] { return server.metrics.requests_timed_out.value() == 1; }));
       EXPECT_GT(body.size(), client.receive_all().size());
       EXPECT_TRUE(client.was_reset);
     }

@@ -49,8 +49,9 @@ DescriptorShares share_descriptors(std::uint64_t allowed, std::uint32_t max_conn
 std::string descriptors_missing(std::uint64_t allowed, std::uint32_t workers) {
   const std::uint64_t needed = fixed(workers) + 2;  // one client and its service
   if (allowed >= needed) return "";
-  return "only " + std::to_string(allowed) + " descriptors are allowed, and workers = " +
-         std::to_string(workers) + " needs at least " + std::to_string(needed) + ": " + kHowToRaise;
+  return "only " + std::to_string(allowed) +
+         " descriptors are allowed, and workers = " + std::to_string(workers) + " needs at least " +
+         std::to_string(needed) + ": " + kHowToRaise;
 }
 
 std::string descriptor_shortage(std::uint64_t allowed, std::uint32_t max_connections,

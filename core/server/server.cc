@@ -371,7 +371,7 @@ class Server {
   std::unique_ptr<net::SignalWatch> hangup_;
   std::vector<std::unique_ptr<net::SignalWatch>> ends_;
   std::size_t connections_left_ = 0;
-  int ending_ = 0;                 // how often it was asked for
+  int ending_ = 0;  // how often it was asked for
   bool serving_ = false;
   bool reloading_ = false;
   bool reload_again_ = false;
