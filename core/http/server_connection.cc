@@ -312,6 +312,7 @@ void ServerConnection::answer_over() {
   if (t.aborted_) return close(t.head_sent_ && t.framing_ == OutFraming::kUntilClose);
   if (t.keep_alive_ && !t.body_.ended()) {
     mode_ = Mode::kDraining;
+    t.forget_head();
     dropped_bytes_ = 0;
     start_timer(settings().limits.body_idle_timeout_ms);
     return;

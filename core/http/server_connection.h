@@ -72,6 +72,12 @@ class ServerTransaction final : public Transaction {
  private:
   friend class ServerConnection;
 
+  // Both messages' heads are of no more use: the rest of the body comes, to be dropped.
+  void forget_head() {
+    request_.reset();
+    text_ = {};
+    arena_.reset();
+  }
   [[nodiscard]] bool skip_empty_lines(std::string_view& input);
   HeadParser::Result parse_head(std::string_view input, const ServerLimits& limits);
   std::uint16_t size_refusal(HeadParser::Result result, const ServerLimits& limits) const;
