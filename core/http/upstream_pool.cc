@@ -356,20 +356,21 @@ void Pool::serve_waiting(PoolEndpoint& endpoint) {
 }
 
 // Whoever sends a body slowly holds a connection for as long as that takes. Not while others wait.
+// One each time: what it brings about, for a hundred at once, would hold up everybody.
 void Pool::shed_starving() {
   bool waits = false;
   for (auto& [name, endpoint] : endpoints_) {
     waits = waits || endpoint->waits() > 0;
     const bool full = endpoint->connections >= limits_.max_connections_per_endpoint;
-    std::uint32_t wanted =
-        (full ? endpoint->waiting.size : 0) +
-        (room_for_upload(*endpoint) && !full ? 0 : endpoint->waiting_uploads.size);
-    for (UpstreamConnection* at = connections_; at != nullptr && wanted > 0; at = at->next_) {
-      if (at->endpoint_ != endpoint.get() || !at->starves()) continue;
-      --wanted;
-      fail_later(*at->call_, UpstreamFailure::kOverloaded,
-                 "its client sends a body too slowly, and others wait");
-    }
+    const bool uploads_full = full || !room_for_upload(*endpoint);
+    if (!(full && endpoint->waiting.size > 0) &&
+        !(uploads_full && endpoint->waiting_uploads.size > 0))
+      continue;
+    UpstreamConnection* at = connections_;
+    while (at != nullptr && (at->endpoint_ != endpoint.get() || !at->starves())) at = at->next_;
+    if (at == nullptr) continue;
+    fail_later(*at->call_, UpstreamFailure::kOverloaded,
+               "its client sends a body too slowly, and others wait");
   }
   if (!waits) shed_timer_.cancel();
 }
