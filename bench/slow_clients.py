@@ -78,11 +78,6 @@ def memory(clients):
         print(f"  {name:32} {sent:6.0f} {held:6.0f} {f'{held / sent:8.1f}' if sent else ''}".rstrip(), flush=True)
 
 
-def listens(port):
-    with socket.socket() as line:
-        return line.connect_ex(("127.0.0.1", port)) == 0
-
-
 def beside(where, folder, text, clients, requests):
     import harness
     from hostile import resident
@@ -133,7 +128,7 @@ def main():
             location /good {{ return 200 "{{}}"; }}
             location / {{ proxy_pass http://127.0.0.1:{port}/good; }} }}""")  # when it has read the body
         try:
-            harness.wait_for("the origin", lambda: listens(port))
+            harness.wait_for("the origin", lambda: harness.listens(port))
             beside("answered by the gateway", folder, CONFIG, clients, wanted.requests)
             beside("through the router", folder, ROUTED.format(port=port), clients, wanted.requests)
         finally:

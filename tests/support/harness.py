@@ -469,6 +469,12 @@ http {{
 """
 
 
+def listens(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
 class NginxProcess(Process):
     """nginx's master; its workers end with it only if it is asked to."""
 
@@ -496,8 +502,7 @@ class Nginx(NginxProcess):
     def _listens(self):
         if self.child.poll() is not None:
             raise AssertionError("nginx ended: " + self.log())
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
-            return True
+        return listens(self.port)
 
 
 @contextlib.contextmanager
