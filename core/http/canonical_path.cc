@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/canonical_path.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 
 #include "net/address.h"
@@ -16,21 +18,22 @@ int hex_digit(char c) {
   return -1;
 }
 
-bool is_alphanumeric(unsigned char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-bool is_unreserved(unsigned char c) {
-  return is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~';
-}
-bool is_one_of(unsigned char c, std::string_view set) {
-  return set.find(static_cast<char>(c)) != std::string_view::npos;
-}
-// pchar of RFC 3986 without '%' and without ';', which starts path parameters.
-bool is_path_character(unsigned char c) {
-  return is_unreserved(c) || is_one_of(c, "!$&'()*+,=:@/");
-}
-bool is_query_character(unsigned char c) {
-  return is_unreserved(c) || is_one_of(c, "!$&'()*+,;=:@/?[]");
+// What a byte may be part of.
+enum Kind : std::uint8_t { kUnreserved = 1, kPath = 2, kQuery = 4, kHost = 8 };
+constexpr std::array<std::uint8_t, 256> kKinds = [] {
+  std::array<std::uint8_t, 256> kinds{};
+  const auto add = [&kinds](std::string_view bytes, int kind) {
+    for (const char c : bytes) kinds[static_cast<unsigned char>(c)] |= kind;
+  };
+  add("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._",
+      kUnreserved | kPath | kQuery | kHost);
+  add("~", kUnreserved | kPath | kQuery);
+  add("!$&'()*+,=:@/", kPath | kQuery);  // no ';', which starts path parameters
+  add(";?[]", kQuery);
+  return kinds;
+}();
+bool is(char c, Kind kind) {
+  return (kKinds[static_cast<unsigned char>(c)] & kind) != 0;
 }
 
 // The value of the escape at `at`, or -1.
@@ -70,7 +73,8 @@ class Utf8Check {
 const char* escape_problem(int value) {
   if (value < 0) return "a percent sign without two hexadecimal digits";
   if (value < 0x20 || value == 0x7f) return "an escaped control character";
-  if (is_one_of(static_cast<unsigned char>(value), "/\\.%;")) return "an ambiguous escape";
+  if (std::string_view("/\\.%;").find(static_cast<char>(value)) != std::string_view::npos)
+    return "an ambiguous escape";
   return nullptr;
 }
 
@@ -98,17 +102,16 @@ const char* segment_problem(std::string_view path) {
 const char* path_problem(std::string_view raw, bool& rewrite) {
   Utf8Check utf8;
   for (std::size_t i = 0; i < raw.size(); ++i) {
-    const auto c = static_cast<unsigned char>(raw[i]);
-    if (c != '%') {
+    if (raw[i] != '%') {
       if (!utf8.complete()) return "an escape that is not UTF-8";
-      if (!is_path_character(c)) return character_problem(raw[i]);
+      if (!is(raw[i], kPath)) return character_problem(raw[i]);
       continue;
     }
     const int value = escape_at(raw, i);
     if (const char* problem = escape_problem(value)) return problem;
     if (!utf8.take(static_cast<unsigned char>(value))) return "an escape that is not UTF-8";
     const bool lower_case = raw[i + 1] >= 'a' || raw[i + 2] >= 'a';
-    if (lower_case || is_unreserved(static_cast<unsigned char>(value))) rewrite = true;
+    if (lower_case || is(static_cast<char>(value), kUnreserved)) rewrite = true;
     i += 2;
   }
   return utf8.complete() ? nullptr : "an escape that is not UTF-8";
@@ -125,7 +128,7 @@ std::string_view rewritten(std::string_view raw, base::Arena& arena) {
       continue;
     }
     const int value = escape_at(raw, i);
-    if (is_unreserved(static_cast<unsigned char>(value))) {
+    if (is(static_cast<char>(value), kUnreserved)) {
       out[size++] = static_cast<char>(value);
     } else {
       out[size++] = '%';
@@ -160,11 +163,10 @@ CanonicalPath make_canonical_path(std::string_view raw, base::Arena& arena) {
 
 const char* query_problem(std::string_view query) {
   for (std::size_t i = 0; i < query.size(); ++i) {
-    const auto c = static_cast<unsigned char>(query[i]);
-    if (c == '%') {
+    if (query[i] == '%') {
       if (escape_at(query, i) < 0) return "a percent sign without two hexadecimal digits";
       i += 2;
-    } else if (!is_query_character(c)) {
+    } else if (!is(query[i], kQuery)) {
       return character_problem(query[i]);
     }
   }
@@ -213,7 +215,6 @@ Target parse_target(std::string_view raw, std::string_view method, base::Arena& 
 }
 
 bool is_authority(std::string_view text) {
-  std::string_view host = text;
   std::string_view port;
   if (text.starts_with('[')) {
     const std::size_t close = text.find(']');
@@ -223,22 +224,21 @@ bool is_authority(std::string_view text) {
         net::Address::from_ip(literal).kind != net::Address::Kind::kIp6) {
       return false;
     }
-    host = {};
     port = text.substr(close + 1);
     if (!port.empty() && port[0] != ':') return false;
   } else {
-    const std::size_t colon = text.find(':');
-    host = text.substr(0, colon);
-    if (colon != std::string_view::npos) port = text.substr(colon);
-    if (host.empty() || host.size() > 255 || host[0] == '.' ||
-        host.find("..") != std::string_view::npos) {
-      return false;
+    const std::size_t size = std::min(text.find(':'), text.size());
+    if (size == 0 || size > 255) return false;
+    int kinds = kHost;
+    bool dots = false;  // two in a row, or one in front
+    char before = '.';
+    for (const char c : text.substr(0, size)) {
+      kinds &= kKinds[static_cast<unsigned char>(c)];
+      dots |= c == '.' && before == '.';
+      before = c;
     }
-    for (const char c : host) {
-      if (!is_alphanumeric(static_cast<unsigned char>(c)) && c != '.' && c != '-' && c != '_') {
-        return false;
-      }
-    }
+    if (kinds == 0 || dots) return false;
+    port = text.substr(size);
   }
   if (port.empty()) return true;
   port.remove_prefix(1);

@@ -47,7 +47,11 @@ class ConnectionTokens {
   void strip(FieldList& fields) const;
 
  private:
-  std::string_view names_[kMost];
+  struct Name {
+    const char* text;
+    std::size_t size;
+  };
+  Name names_[kMost];  // the first count_ are set
   std::uint32_t count_ = 0;
   bool ok_ = true;
   bool close_ = false;

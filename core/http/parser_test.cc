@@ -137,6 +137,37 @@ TEST(Parsers, RequestHeadsUnderMutation) {
   EXPECT_GT(accepted, 1000);
 }
 
+// The short cut reads many bytes at a time: each byte at each place must be judged as llhttp judges.
+TEST(Parsers, EveryByteAtEveryPlaceOfAField) {
+  const std::string head = "GET /a HTTP/1.1\r\nHost: a\r\n";
+  const std::string field = "a-name-longer-than-one-register: " + std::string(70, 'v') + "\r\n";
+  Random random(5);
+  for (std::size_t at = 0; at < field.size(); ++at) {
+    for (int byte = 0; byte < 256; ++byte) {
+      std::string text = head + field + "B: c\r\n\r\n";
+      text[head.size() + at] = static_cast<char>(byte);
+      ASSERT_EQ(read_in_pieces(text, &random), read_in_pieces(text, nullptr)) << at << " " << byte;
+    }
+  }
+}
+
+TEST(Parsers, NamesAreTheSameWhateverTheirCase) {
+  const auto fold = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  for (std::size_t size = 1; size <= 20; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (int a = 0; a < 256; ++a) {
+        for (int b = 0; b < 256; ++b) {
+          std::string one(size, 'k');
+          std::string other(size, 'K');
+          one[at] = static_cast<char>(a);
+          other[at] = static_cast<char>(b);
+          ASSERT_EQ(fold(one[at]) == fold(other[at]), same_name(one, other)) << one << " " << other;
+        }
+      }
+    }
+  }
+}
+
 // RFC 9110 5.5: blanks around a value are none of it, and tabs are blanks.
 TEST(Parsers, TabsAroundALength) {
   const auto request = [](const std::string& value, const std::string& more = "") {

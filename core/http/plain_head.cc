@@ -43,16 +43,52 @@ bool is_plain(char c) {
   return c >= 0x20 && c < 0x7f;
 }
 
+#ifdef __SSE2__
+__m128i bytes_at(const char* at) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+}
+__m128i all(int byte) {
+  return _mm_set1_epi8(static_cast<char>(byte));
+}
+// Of each byte: is it one of `count` from `first` on? Signed numbers are compared, so that `first`
+// is moved to the least of them.
+__m128i among(__m128i bytes, int first, int count) {
+  return _mm_cmplt_epi8(_mm_add_epi8(bytes, all(-128 - first)), all(-128 + count));
+}
+unsigned which(__m128i bytes) {
+  return static_cast<unsigned>(_mm_movemask_epi8(bytes));
+}
+constexpr unsigned kAll = 0xffff;
+#endif
+
+// The first byte that is no letter, digit or '-', or `end`.
+const char* skip_name(const char* at, const char* end) {
+#ifdef __SSE2__
+  for (; end - at >= 16; at += 16) {
+    const __m128i bytes = bytes_at(at);
+    const unsigned found = which(_mm_or_si128(
+        _mm_or_si128(among(_mm_or_si128(bytes, all(0x20)), 'a', 26), among(bytes, '0', 10)),
+        _mm_cmpeq_epi8(bytes, all('-'))));
+    if (found != kAll) return at + std::countr_one(found);
+  }
+#endif
+  while (at != end && kNameByte[static_cast<unsigned char>(*at)]) ++at;
+  return at;
+}
+
 // The first byte that is not printable ASCII or a space, or `end`.
 const char* skip_plain(const char* at, const char* end) {
 #ifdef __SSE2__
+  constexpr int kPlain = 0x7f - 0x20;
+  for (; end - at >= 32; at += 32) {
+    const __m128i first = among(bytes_at(at), 0x20, kPlain);
+    const __m128i second = among(bytes_at(at + 16), 0x20, kPlain);
+    if (which(_mm_and_si128(first, second)) == kAll) continue;
+    return at + std::countr_one(which(first) | which(second) << 16);
+  }
   for (; end - at >= 16; at += 16) {
-    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    // From 0x80 on they are negative.
-    const __m128i odd = _mm_or_si128(_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)),
-                                     _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
-    const auto found = static_cast<unsigned>(_mm_movemask_epi8(odd));
-    if (found != 0) return at + std::countr_zero(found);
+    const unsigned found = which(among(bytes_at(at), 0x20, kPlain));
+    if (found != kAll) return at + std::countr_one(found);
   }
 #endif
   constexpr std::uint64_t kOnes = ~std::uint64_t{0} / 255;
@@ -145,7 +181,7 @@ bool HeadParser::plain_lines(const char* text, const char* at, const char* end) 
   int framing = 0;
   while (!is_at(at, end, "\r\n")) {
     const char* name = at;
-    while (at != end && kNameByte[static_cast<unsigned char>(*at)]) ++at;
+    at = skip_name(name, end);
     if (at == name || at == end || *at != ':' || !add_line()) return false;
     Line& line = lines_[line_count_ - 1];
     line.name = span(text, name, at);

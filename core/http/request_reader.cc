@@ -63,6 +63,8 @@ class Reader {
     return false;
   }
   bool read_request_line();
+  bool check_request_line();
+  bool read_target();
   bool read_lines();
   bool read_line(Known known, std::string_view name, std::string_view value);
   bool settle_max_forwards(std::string_view value);
@@ -132,9 +134,14 @@ RequestFacts Reader::run() {
   return facts_;
 }
 
-// llhttp is lenient here: exactly `method SP target SP HTTP/1.x CRLF` passes.
 bool Reader::read_request_line() {
   out_.method = parsed_.method();
+  if (!parsed_.plain() && !check_request_line()) return false;
+  return read_target();
+}
+
+// llhttp is lenient here: exactly `method SP target SP HTTP/1.x CRLF` passes.
+bool Reader::check_request_line() {
   const std::size_t method_size = out_.method.size();
   const HeadParser::Span target = parsed_.target();
   const std::size_t head = parsed_.head_bytes();
@@ -154,7 +161,11 @@ bool Reader::read_request_line() {
                                     out_.method) != std::end(kMediaMethods);
     return refuse(of_media ? 400 : 501, "a method that is not served");
   }
-  const std::string_view raw = target.in(text_);
+  return true;
+}
+
+bool Reader::read_target() {
+  const std::string_view raw = parsed_.target().in(text_);
   if (raw.size() > settings_.limits.max_target_bytes) return refuse(414, "too long a target");
   const Target parts = parse_target(raw, out_.method, out_.fields.arena());
   out_.path = parts.path;
