@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdint>
+#include <initializer_list>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -38,10 +39,10 @@ using ConfigPointer = std::shared_ptr<const config::GatewayConfig>;
 
 // While nobody watches for them they wait, in this thread and in those that it starts: the default of
 // each is to end the process.
-void hold_signals(int how) {
+void hold_signals(int how, std::initializer_list<int> signals = {SIGHUP, SIGTERM, SIGINT}) {
   sigset_t watched;
   sigemptyset(&watched);
-  for (int signal : {SIGHUP, SIGTERM, SIGINT}) sigaddset(&watched, signal);
+  for (const int signal : signals) sigaddset(&watched, signal);
   pthread_sigmask(how, &watched, nullptr);
 }
 
@@ -159,6 +160,7 @@ class Server {
     serving_ = true;
     log_.info("gateway", "serving");
     tell_service_manager(kReady);
+    reload_if_asked();
   }
 
   void activate_listeners(Listeners::Set next) {
@@ -212,7 +214,7 @@ class Server {
     file_watch_ = std::move(*watch);
   }
 
-  // One reload at a time; asked for during one, another follows it.
+  // One reload at a time; asked for during one, or during the start, another follows it.
   void reload() {
     if (ending_ > 0) return;
     if (generations_->active() == 0 || reloading_) {
@@ -295,6 +297,10 @@ class Server {
     } else {
       log_.info("gateway", "reload done: generation " + std::to_string(generations_->active()));
     }
+    reload_if_asked();
+  }
+
+  void reload_if_asked() {
     if (reload_again_) main_.post([this] { reload(); });
   }
 
@@ -381,6 +387,7 @@ class Server {
 }  // namespace
 
 ExitCode serve(const std::string& config_path) {
+  hold_signals(SIG_BLOCK, {SIGHUP});  // a start that takes long can be stopped, not hung up
   // A reload reads whole libraries. Left to itself, glibc would keep that memory for later, or not,
   // as the heap happens to lie.
   ::mallopt(M_MMAP_THRESHOLD, 1 << 20);

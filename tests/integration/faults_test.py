@@ -174,6 +174,34 @@ filters = ["bad"]
         self.assertIn('role (string, default "back") What it does.', inspected.stdout)
         self.assertIn("loads: no: it crashed: SIGSEGV", inspected.stdout)
 
+    def test_a_reload_that_comes_too_early_waits(self):
+        """SIGHUP while plugins are tried before the start is served after it; SIGTERM ends a start that hangs."""
+        def started(fail):
+            config = self.folder / "gateway.toml"
+            config.write_text(f'''[server]
+listen = ["127.0.0.1:0"]
+start_timeout = "1m"
+[[plugin]]
+name = "tried"
+file = "{harness.BUILD}/tests/plugins/swap_a.so"
+config = {{ fail = "{fail}" }}
+[[pipeline]]
+filters = ["tried"]
+''')
+            gateway = harness.Process([harness.GATEWAY, "--config", config])
+            self.addCleanup(gateway.kill)
+            children = pathlib.Path(f"/proc/{gateway.child.pid}/task/{gateway.child.pid}/children")
+            harness.wait_for("a child that tries the plugin", lambda: children.read_text() or gateway.log())
+            gateway.signal(signal.SIGHUP)
+            return gateway
+
+        gateway = started("")
+        gateway.wait_log("reload done: generation 2")
+        self.assertEqual(gateway.stop(), 0)
+        gateway = started("hang")
+        gateway.signal(signal.SIGTERM)
+        self.assertEqual(gateway.child.wait(harness.DEADLINE_S), -signal.SIGTERM)
+
     def test_reload_under_load_loses_nothing(self):
         gateway = self.default()
         config = self.folder / "gateway.toml"
