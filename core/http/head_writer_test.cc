@@ -49,6 +49,38 @@ TEST(HeadWriter, CopiesFieldsOfAnyLength) {
   }
 }
 
+TEST(HeadWriter, WritesReceivedFieldsWhateverStandsBetweenThem) {
+  base::ChunkPool pool;
+  base::SystemClock clock;
+  HeadWriter writer(clock);
+  for (const std::string colon : {": ", ":", ":  ", " :"}) {
+    for (const std::string end : {"\r\n", " \r\n", "\n", "\n\n", ""}) {
+      const std::string text = "A" + colon + "1" + end + "Bc" + colon + end + "D" + colon + "2";
+      const std::string_view all = text;
+      const std::size_t second = 2 + colon.size() + end.size();
+      const std::size_t third = second + 2 + colon.size() + end.size();
+      const Field fields[] = {{all.substr(0, 1), all.substr(1 + colon.size(), 1)},
+                              {all.substr(second, 2), all.substr(second + 2 + colon.size(), 0)},
+                              {all.substr(third, 1), all.substr(third + 1 + colon.size())}};
+      const std::string lines[] = {"A: 1\r\n", "Bc: \r\n", "D: 2\r\n"};
+      // All ways of leaving some of them out, in both orders.
+      for (unsigned chosen = 0; chosen < 16; ++chosen) {
+        base::Arena arena(pool);
+        ResponseHead head(arena);
+        head.status = 103;
+        std::string wanted = "HTTP/1.1 103 Early Hints\r\n";
+        for (unsigned i = 0; i < 3; ++i) {
+          const unsigned at = chosen < 8 ? i : 2 - i;
+          if ((chosen >> at & 1) == 0) continue;
+          ASSERT_TRUE(head.fields.add(fields[at].name, fields[at].value));
+          wanted += lines[at];
+        }
+        EXPECT_EQ(wanted + "\r\n", writer.informational(head)) << colon << "|" << end;
+      }
+    }
+  }
+}
+
 TEST(HeadWriter, AddsGroupsUnlessOneOfTheirNamesIsThere) {
   base::ChunkPool pool;
   base::Arena arena(pool);
