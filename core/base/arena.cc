@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/arena.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace gw::base {
 
 namespace {
 
-constexpr std::size_t kAlign = alignof(std::max_align_t);
 constexpr std::size_t kFirst = 1;  // a chunk's size: never that of one of its own
-constexpr std::size_t round_up(std::size_t bytes) {
-  return (bytes + kAlign - 1) & ~(kAlign - 1);
-}
 
 }  // namespace
 
@@ -36,16 +33,15 @@ void ChunkPool::give_to(List& list, void* chunk) const {
   ++list.unused;
 }
 
-void* Arena::try_allocate(std::size_t bytes) {
-  if (bytes > limit_) return nullptr;
-  bytes = round_up(bytes == 0 ? 1 : bytes);
-  if (used_ + bytes > limit_) return nullptr;
-  if (static_cast<std::size_t>(end_ - next_) < bytes) return allocate_chunk(bytes);
-  used_ += bytes;
-  return std::exchange(next_, next_ + bytes);
+void Arena::set_end(char* chunk_end) {
+  const auto room = static_cast<std::size_t>(chunk_end - next_);
+  end_ = next_ + (std::min(room, limit_ - used_) & ~(kAlign - 1));
 }
 
 void* Arena::allocate_chunk(std::size_t bytes) {
+  if (bytes > limit_) return nullptr;
+  bytes = round_up(bytes);
+  if (used_ + bytes > limit_) return nullptr;
   constexpr std::size_t kHead = round_up(sizeof(Chunk));
   if (bytes > ChunkPool::kChunkBytes - kHead) {  // a chunk of its own; the current one stays in use
     void* memory = std::malloc(kHead + bytes);
@@ -57,6 +53,7 @@ void* Arena::allocate_chunk(std::size_t bytes) {
       chunk->next = std::exchange(chunks_->next, chunk);
     }
     used_ += bytes;
+    if (next_ != nullptr) set_end(end_);
     return static_cast<char*>(memory) + kHead;
   }
   constexpr std::size_t kFirstRoom = ChunkPool::kFirstBytes - kHead;
@@ -65,9 +62,8 @@ void* Arena::allocate_chunk(std::size_t bytes) {
   if (memory == nullptr) return nullptr;
   chunks_ = new (memory) Chunk{chunks_, first ? kFirst : 0};
   next_ = static_cast<char*>(memory) + kHead;
-  end_ = static_cast<char*>(memory) + (first ? ChunkPool::kFirstBytes : ChunkPool::kChunkBytes);
-  used_ += bytes;
-  return std::exchange(next_, next_ + bytes);
+  set_end(static_cast<char*>(memory) + (first ? ChunkPool::kFirstBytes : ChunkPool::kChunkBytes));
+  return take(bytes);
 }
 
 void Arena::reset() {

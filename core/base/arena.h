@@ -59,7 +59,11 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
 
   // Null at the limit or when the system has no memory. Not zeroed.
-  void* try_allocate(std::size_t bytes);
+  void* try_allocate(std::size_t bytes) {
+    if (bytes == 0) bytes = 1;
+    if (bytes > static_cast<std::size_t>(end_ - next_)) return allocate_chunk(bytes);
+    return take(round_up(bytes));
+  }
 
   // A copy of the text; an empty view with null data() when there is no room for a text that is not
   // empty.
@@ -87,14 +91,23 @@ class Arena {
     Chunk* next;
     std::size_t size;  // 0, kFirst: the pool's
   };
+  static constexpr std::size_t kAlign = alignof(std::max_align_t);
+  static constexpr std::size_t round_up(std::size_t bytes) {
+    return (bytes + kAlign - 1) & ~(kAlign - 1);
+  }
+  void* take(std::size_t rounded) {
+    used_ += rounded;
+    return std::exchange(next_, next_ + rounded);
+  }
   void* allocate_chunk(std::size_t bytes);
+  void set_end(char* chunk_end);
 
   ChunkPool* pool_;
   std::size_t limit_;
   std::size_t used_ = 0;
   Chunk* chunks_ = nullptr;
   char* next_ = nullptr;
-  char* end_ = nullptr;
+  char* end_ = nullptr;  // of what may be taken: aligned, within the limit
 };
 
 }  // namespace gw::base

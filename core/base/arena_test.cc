@@ -44,6 +44,27 @@ TEST(Arena, SaysNoAtTheLimit) {
   EXPECT_EQ(arena.try_allocate(SIZE_MAX - 4), nullptr);
 }
 
+TEST(Arena, ReachesItsLimitExactly) {
+  ChunkPool pool;
+  for (std::size_t limit : {1000, 5000, 9001, 30000}) {
+    Arena arena(pool, limit);
+    ASSERT_NE(arena.try_allocate(0), nullptr);
+    EXPECT_GT(arena.used(), 0u);
+    arena.try_allocate(4100);  // a chunk of its own, where the limit allows it
+    std::size_t before = arena.used();
+    while (arena.try_allocate(24) != nullptr) {
+      EXPECT_EQ(before + 32, arena.used());
+      before = arena.used();
+    }
+    EXPECT_LE(arena.used(), limit);
+    EXPECT_GT(arena.used() + 32, limit);
+    arena.reset();
+    EXPECT_EQ(0u, arena.used());
+    EXPECT_NE(arena.try_allocate(limit - limit % 16), nullptr);
+    EXPECT_EQ(arena.try_allocate(16), nullptr);
+  }
+}
+
 TEST(Arena, GivesChunksBackUpToTheBound) {
   ChunkPool pool(2);
   {

@@ -12,6 +12,8 @@ namespace gw::http {
 namespace {
 
 constexpr std::size_t kUsualHeadBytes = 16 * 1024;
+constexpr std::size_t kAroundStart = 16;  // what is fixed of a first line
+constexpr std::size_t kAroundField = 4;   // ": " and CRLF
 
 // RFC 9110 5.6.7, IMF-fixdate; strftime would ask the locale.
 std::string imf_date(std::int64_t seconds) {
@@ -30,20 +32,62 @@ std::string imf_date(std::int64_t seconds) {
          two(parts.tm_hour) + ":" + two(parts.tm_min) + ":" + two(parts.tm_sec) + " GMT";
 }
 
+template <std::size_t kSize>
+struct Bytes {
+  char bytes[kSize];
+};
+
 // Copies; returns what is behind it. Names and values are short, mostly: a call would cost more.
 char* append(char* to, std::string_view text) {
   const std::size_t size = text.size();
   const char* from = text.data();
-  if (size >= 8 && size <= 16) {
-    std::memcpy(to, from, 8);
-    std::memcpy(to + size - 8, from + size - 8, 8);  // they may overlap
-  } else if (size > 16 && size <= 32) {
-    std::memcpy(to, from, 16);
-    std::memcpy(to + size - 16, from + size - 16, 16);
-  } else {
-    text.copy(to, size);
+  const auto both_ends = [&](auto part) {  // they may overlap
+    std::memcpy(to, from, sizeof part);
+    std::memcpy(to + size - sizeof part, from + size - sizeof part, sizeof part);
+  };
+  if (size >= 16) {
+    if (size > 64) return static_cast<char*>(mempcpy(to, from, size));
+    if (size > 32) {
+      both_ends(Bytes<32>());
+    } else {
+      both_ends(Bytes<16>());
+    }
+  } else if (size >= 8) {
+    both_ends(Bytes<8>());
+  } else if (size >= 4) {
+    both_ends(Bytes<4>());
+  } else if (size > 0) {
+    to[0] = from[0];
+    to[size / 2] = from[size / 2];
+    to[size - 1] = from[size - 1];
   }
   return to + size;
+}
+
+template <std::size_t kSize>
+char* append(char* to, const char (&text)[kSize]) {
+  std::memcpy(to, text, kSize - 1);
+  return to + kSize - 1;
+}
+
+char* append_line(char* to, std::string_view name, std::string_view value) {
+  const char* colon = name.data() + name.size();
+  // Most stand in a received head as they leave.
+  if (colon + 2 == value.data() && colon[0] == ':' && colon[1] == ' ') {
+    to = append(to, {name.data(), name.size() + 2 + value.size()});
+  } else {
+    to = append(append(append(to, name), ": "), value);
+  }
+  return append(to, "\r\n");
+}
+
+bool applies(const HeaderGroup& group, const ResponseHead& head, bool https) {
+  if (group.https_only && !https) return false;
+  for (const std::uint16_t status : group.skip_statuses)
+    if (status == head.status) return false;
+  for (const auto& item : group.fields)
+    if (head.fields.find(item.first) != nullptr) return false;
+  return true;
 }
 
 }  // namespace
@@ -60,31 +104,43 @@ void HeadWriter::grow(std::size_t bytes) {
 }
 
 void HeadWriter::start_line(std::uint16_t status, std::string_view reason) {
-  char line[] = "HTTP/1.1 000 ";
-  line[9] = static_cast<char>('0' + status / 100 % 10);
-  line[10] = static_cast<char>('0' + status / 10 % 10);
-  line[11] = static_cast<char>('0' + status % 10);
+  if (reason.empty() || !is_field_value(reason)) reason = reason_phrase(status);
   used_ = 0;
-  put({line, sizeof line - 1});
-  put(reason.empty() || !is_field_value(reason) ? reason_phrase(status) : reason);
-  put("\r\n");
+  make_room(reason.size() + kAroundStart);
+  char* at = append(end(), "HTTP/1.1 ");
+  *at++ = static_cast<char>('0' + status / 100 % 10);
+  *at++ = static_cast<char>('0' + status / 10 % 10);
+  *at++ = static_cast<char>('0' + status % 10);
+  *at++ = ' ';
+  set_end(append(append(at, reason), "\r\n"));
 }
 
 void HeadWriter::field(std::string_view name, std::string_view value) {
-  make_room(name.size() + value.size() + 4);
-  char* at = append(text_.get() + used_, name);
-  *at++ = ':';
-  *at++ = ' ';
-  at = append(at, value);
-  *at++ = '\r';
-  *at++ = '\n';
-  used_ = static_cast<std::size_t>(at - text_.get());
+  make_room(name.size() + value.size() + kAroundField);
+  set_end(append_line(end(), name, value));
+}
+
+void HeadWriter::fields(const FieldList& list) {
+  std::size_t size = 0;
+  for (const Field& item : list) size += item.name.size() + item.value.size() + kAroundField;
+  make_room(size);
+  char* at = end();
+  for (const Field& item : list) at = append_line(at, item.name, item.value);
+  set_end(at);
 }
 
 void HeadWriter::number_field(std::string_view name, std::uint64_t value) {
-  char digits[20];
-  const auto result = std::to_chars(digits, digits + sizeof digits, value);
-  field(name, {digits, static_cast<std::size_t>(result.ptr - digits)});
+  constexpr std::size_t kMostDigits = 20;
+  make_room(name.size() + kMostDigits + kAroundField);
+  char* at = append(append(end(), name), ": ");
+  at = std::to_chars(at, at + kMostDigits, value).ptr;
+  set_end(append(at, "\r\n"));
+}
+
+std::string_view HeadWriter::finish() {
+  make_room(2);
+  set_end(append(end(), "\r\n"));
+  return {text_.get(), used_};
 }
 
 void HeadWriter::upgrade() {
@@ -103,14 +159,9 @@ void HeadWriter::date() {
 
 void HeadWriter::groups(const ResponseHead& head, bool https, const ServerSettings& settings) {
   for (const HeaderGroup& group : settings.response_headers) {
-    if (group.https_only && !https) continue;
-    const auto& skip = group.skip_statuses;
-    if (std::find(skip.begin(), skip.end(), head.status) != skip.end()) continue;
-    const bool present =
-        std::any_of(group.fields.begin(), group.fields.end(),
-                    [&](const auto& item) { return head.fields.find(item.first) != nullptr; });
-    if (present) continue;
-    put(group.lines);
+    if (!applies(group, head, https)) continue;
+    make_room(group.lines.size());
+    set_end(append(end(), group.lines));
   }
 }
 
@@ -118,7 +169,7 @@ std::string_view HeadWriter::final_answer(const ResponseHead& head, const Answer
                                           const ServerSettings& settings) {
   start_line(head.status, head.reason);
   if (head.fields.find("Date") == nullptr) date();
-  for (const Field& item : head.fields) field(item.name, item.value);
+  fields(head.fields);
   groups(head, frame.https, settings);
   if (frame.say_length) number_field("Content-Length", frame.content_length);
   if (frame.framing == OutFraming::kChunked) field("Transfer-Encoding", "chunked");
@@ -129,34 +180,27 @@ std::string_view HeadWriter::final_answer(const ResponseHead& head, const Answer
   } else if (frame.client_minor == 0) {
     field("Connection", "keep-alive");
   }
-  put("\r\n");
-  return written();
+  return finish();
 }
 
 std::string_view HeadWriter::informational(const ResponseHead& head) {
   start_line(head.status, head.reason);
-  for (const Field& item : head.fields) field(item.name, item.value);
-  put("\r\n");
-  return written();
+  fields(head.fields);
+  return finish();
 }
 
 std::string_view HeadWriter::request(const RequestHead& head, std::string_view host) {
   used_ = 0;
-  put(head.method);
-  put(" ");
-  put(head.path);
-  if (head.has_query) {
-    put("?");
-    put(head.query);
-  }
-  put(" HTTP/1.1\r\n");
+  make_room(head.method.size() + head.path.size() + head.query.size() + kAroundStart);
+  char* at = append(append(append(end(), head.method), " "), head.path);
+  if (head.has_query) at = append(append(at, "?"), head.query);
+  set_end(append(at, " HTTP/1.1\r\n"));
   field("Host", host);
-  for (const Field& item : head.fields) field(item.name, item.value);
+  fields(head.fields);
   if (head.framing == Framing::kLength) number_field("Content-Length", head.content_length);
   if (head.framing == Framing::kChunked) field("Transfer-Encoding", "chunked");
   if (head.upgrade_websocket) upgrade();
-  put("\r\n");
-  return written();
+  return finish();
 }
 
 std::string_view reason_phrase(std::uint16_t status) {

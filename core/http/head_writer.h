@@ -42,17 +42,16 @@ class HeadWriter {
   std::int64_t wall_ms() const { return clock_.wall_ms(); }
 
  private:
-  void put(std::string_view text) {
-    make_room(text.size());
-    used_ += text.copy(text_.get() + used_, text.size());
-  }
   void make_room(std::size_t bytes) {
     if (room_ - used_ < bytes) grow(bytes);
   }
   void grow(std::size_t bytes);
-  std::string_view written() const { return {text_.get(), used_}; }
+  char* end() const { return text_.get() + used_; }
+  void set_end(const char* end) { used_ = static_cast<std::size_t>(end - text_.get()); }
+  std::string_view finish();
   void start_line(std::uint16_t status, std::string_view reason);
   void field(std::string_view name, std::string_view value);
+  void fields(const FieldList& list);
   void number_field(std::string_view name, std::uint64_t value);
   void date();
   void upgrade();

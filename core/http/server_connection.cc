@@ -159,11 +159,11 @@ bool ServerConnection::step(std::string_view& input) {
     case Mode::kIdle:
       // Who asks and does not read gets no further answers into memory; on_drained goes on.
       if (input.empty() || stream_.unsent() > net::Stream::kHighWater) return false;
-      start_timer(settings().limits.header_timeout_ms);
+      timer_.cancel();
       mode_ = Mode::kStarting;
       [[fallthrough]];
     case Mode::kStarting:
-      if (begins_request(input)) return false;
+      if (begins_request(input)) return wait_for_head();
       begin_request();
       return true;
     case Mode::kHead:
@@ -205,7 +205,7 @@ bool ServerConnection::feed_head(std::string_view& input) {
     refuse(400, "line ends before the request");
     return true;
   }
-  if (input.empty()) return false;
+  if (input.empty()) return wait_for_head();
   const ServerLimits& limits = settings().limits;
   const std::size_t before = t.text_.size;
   const HeadParser::Result result = t.parse_head(input, limits);
@@ -220,11 +220,17 @@ bool ServerConnection::feed_head(std::string_view& input) {
   }
   if (result == HeadParser::Result::kMore) {
     input = {};
-    return false;
+    return wait_for_head();
   }
   input.remove_prefix(t.parser_->head_bytes() - before);
   take_request();
   return true;
+}
+
+// From its first bytes on; a head that comes whole needs no timer.
+bool ServerConnection::wait_for_head() {
+  if (!timer_.active()) start_timer(settings().limits.header_timeout_ms);
+  return false;
 }
 
 void ServerConnection::take_request() {

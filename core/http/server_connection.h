@@ -162,6 +162,7 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd, publi
   void input_over();
   void begin_request();
   bool feed_head(std::string_view& input);
+  bool wait_for_head();
   void take_request();
   void answer_options();
   bool deliver_body(std::string_view& input);

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <utility>
 
@@ -21,14 +20,13 @@ namespace {
 constexpr std::size_t kSpareConnections = 1024;
 constexpr std::size_t kSpareTransactions = 256;
 
-using HexPair = std::array<char, 2>;
-constexpr std::array<HexPair, 256> kHexPairs = [] {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::array<HexPair, 256> pairs{};
-  for (std::size_t byte = 0; byte < pairs.size(); ++byte)
-    pairs[byte] = {kDigits[byte >> 4], kDigits[byte & 15]};
-  return pairs;
-}();
+// The lower half of each byte as a hexadecimal digit.
+std::uint64_t hex_digits(std::uint64_t value) {
+  constexpr std::uint64_t kEach = 0x0101010101010101;
+  value &= 0x0f * kEach;
+  const std::uint64_t letters = ((value + 6 * kEach) >> 4) & kEach;
+  return value + '0' * kEach + letters * ('a' - '0' - 10);
+}
 
 // What one client can take many of: an IPv4 address, or an IPv6 network of the size that is given
 // to one customer.
@@ -286,12 +284,12 @@ void ServerConnections::abort_all() {
 std::string_view ServerConnections::fresh_request_id(char (&out)[32]) {
   const auto rotate = [](std::uint64_t x, int k) { return x << k | x >> (64 - k); };
   for (int half = 0; half < 2; ++half) {
-    std::uint64_t value = random_[0] + random_[1];
+    const std::uint64_t value = random_[0] + random_[1];
     random_[1] ^= random_[0];
     random_[0] = rotate(random_[0], 24) ^ random_[1] ^ random_[1] << 16;
     random_[1] = rotate(random_[1], 37);
-    for (int i = 0; i < 16; i += 2, value >>= 8)
-      std::memcpy(out + half * 16 + i, kHexPairs[value & 255].data(), 2);
+    const std::uint64_t digits[] = {hex_digits(value), hex_digits(value >> 4)};
+    std::memcpy(out + half * 16, digits, sizeof digits);
   }
   return {out, sizeof out};
 }

@@ -17,6 +17,16 @@ std::string_view chunk_prefix(std::size_t size, char (&out)[20]) {
   return {out, static_cast<std::size_t>(end - out)};
 }
 
+namespace {
+
+bool is_event_stream(std::string_view content_type) {
+  constexpr std::string_view kType = "text/event-stream";
+  const std::string_view rest = content_type.substr(std::min(content_type.size(), kType.size()));
+  return same_name(content_type.substr(0, kType.size()), kType) && (rest.empty() || rest[0] == ';');
+}
+
+}  // namespace
+
 ServerTransaction::ServerTransaction(ServerConnection& connection)
     : connection_(connection),
       arena_(connection.stream_.loop().chunks(), connection.settings().limits.max_arena_bytes) {}
@@ -159,8 +169,7 @@ void ServerTransaction::send_head(const ResponseHead& head) {
   keep_alive_ = frame.keep_alive;
   framing_ = frame.framing;
   const Field* type = head.fields.find("Content-Type");
-  event_stream_ = type != nullptr &&
-                  same_name(type->value.substr(0, type->value.find(';')), "text/event-stream");
+  event_stream_ = type != nullptr && is_event_stream(type->value);
   answer_left_ = frame.framing == OutFraming::kLength ? frame.content_length : 0;
   const std::string_view text =
       connection_.owner_->writer_.final_answer(head, frame, connection_.settings());

@@ -155,6 +155,8 @@ void UpstreamConnection::pump(std::string_view input) {
   pumping_ = false;
   if (state_ == State::kClosing) return rest_.clear();
   if (state_ == State::kTunnel) return;
+  if (state_ == State::kBusy && in_body_ && !timer_.active())
+    start_timer(call_->target.idle_timeout_ms);
   if (!rest_.empty()) {
     stream_.stop_reading();
   } else if (!peer_ended_) {
@@ -259,7 +261,7 @@ bool UpstreamConnection::take_head() {
   keep_alive_ = facts.keep_alive;
   call.head_received = true;
   body_.start(facts.body, facts.body_bytes);
-  start_timer(call.target.idle_timeout_ms);
+  timer_.cancel();  // pump() starts it anew, if more is to come
   call.sink.on_head(head);
   return true;
 }
@@ -278,7 +280,7 @@ bool UpstreamConnection::read_body(std::string_view& input) {
     return false;
   }
   if (data.empty()) return false;
-  start_timer(call.target.idle_timeout_ms);
+  timer_.cancel();
   call.sink.on_body(data, false);
   return true;
 }

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
+#include <array>
 #include <charconv>
 #include <cstring>
 
@@ -13,6 +14,22 @@ namespace gw::net {
 namespace {
 constexpr std::uint8_t kMappedPrefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 constexpr std::string_view kUnixPrefix = "unix:";
+
+struct Decimal {
+  char digits[3];
+  std::uint8_t size;
+};
+constexpr std::array<Decimal, 256> kDecimals = [] {
+  std::array<Decimal, 256> all{};
+  for (unsigned byte = 0; byte < all.size(); ++byte) {
+    Decimal& its = all[byte];
+    if (byte >= 100) its.digits[its.size++] = static_cast<char>('0' + byte / 100);
+    if (byte >= 10) its.digits[its.size++] = static_cast<char>('0' + byte / 10 % 10);
+    its.digits[its.size++] = static_cast<char>('0' + byte % 10);
+  }
+  return all;
+}();
+
 }  // namespace
 
 Address Address::from_socket(const sockaddr* address, std::size_t size) {
@@ -95,10 +112,12 @@ std::string_view Address::host_text(char (&out)[kTextBytes]) const {
   if (kind == Kind::kIp4) {  // inet_ntop prints through the whole of printf
     char* at = out;
     for (int i = 0; i < 4; ++i) {
-      if (i > 0) *at++ = '.';
-      at = std::to_chars(at, out + sizeof out, bytes[i]).ptr;
+      const Decimal& part = kDecimals[bytes[i]];
+      std::memcpy(at, part.digits, sizeof part.digits);
+      at += part.size;
+      *at++ = '.';
     }
-    return {out, static_cast<std::size_t>(at - out)};
+    return {out, static_cast<std::size_t>(at - out - 1)};
   }
   return inet_ntop(AF_INET6, bytes, out, sizeof out) != nullptr ? std::string_view(out) : "";
 }

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -32,7 +33,11 @@ struct Address {
   // "10.0.0.7:8080", "[::1]:8080", "unix".
   std::string_view text(char (&out)[kTextBytes]) const;
 
-  friend bool operator==(const Address&, const Address&) = default;
+  // The bytes at once: the compiler's own would compare one after the other.
+  friend bool operator==(const Address& a, const Address& b) {
+    return a.kind == b.kind && a.port == b.port && a.scope == b.scope &&
+           std::memcmp(a.bytes, b.bytes, sizeof a.bytes) == 0;
+  }
 };
 
 // "host:port", "[v6]:port" or "unix:path" taken apart. `ok` false: none of these, or a port above

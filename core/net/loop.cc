@@ -173,15 +173,16 @@ std::uint64_t Loop::now_ns() const {
 
 void Timer::start(Loop& loop, std::uint32_t delay_ms, std::uint32_t repeat_ms, void (*fire)(void*),
                   void* user) {
-  // The turn's cached time may lie some milliseconds back: too coarse only for short delays.
-  const std::uint64_t now =
-      delay_ms < kFreshClockBelowMs ? uv_hrtime() / 1000000 + 1 : uv_now(&loop.impl().uv);
   fire_ = fire;
   user_ = user;
   repeat_ms_ = repeat_ms;
+  LoopImpl& impl = loop.impl();
   constexpr std::uint64_t kTick = TimerWheel::kTickMs;
-  if (!loop.impl().wheel.advancing()) loop.impl().wheel.catch_up(uv_now(&loop.impl().uv) / kTick);
-  loop.impl().wheel.start(*this, (now + delay_ms + kTick - 1) / kTick);
+  const std::uint64_t turn = uv_now(&impl.uv);
+  // The turn's cached time may lie some milliseconds back: too coarse only for short delays.
+  const std::uint64_t now = delay_ms < kFreshClockBelowMs ? uv_hrtime() / 1000000 + 1 : turn;
+  if (!impl.wheel.advancing()) impl.wheel.catch_up(turn / kTick);
+  impl.wheel.start(*this, (now + delay_ms + kTick - 1) / kTick);
 }
 
 void TurnHook::arm() {

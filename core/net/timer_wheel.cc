@@ -62,12 +62,8 @@ void TimerWheel::place(Timer& timer) {
   }
 }
 
-void TimerWheel::start(Timer& timer, std::uint64_t due_tick) {
-  timer.due_tick_ = std::max(due_tick, now_ + 1);
+void TimerWheel::put_in(Timer& timer) {
   if (timer.next_ != nullptr && timer.wheel_ == this) {
-    // Never more than 2^31 ticks apart.
-    const auto later = static_cast<std::uint32_t>(timer.due_tick_) - timer.slot_tick_;
-    if (static_cast<std::int32_t>(later) >= 0) return;
     unlink(timer);
   } else {
     detach(timer);

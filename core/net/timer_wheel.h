@@ -7,6 +7,7 @@
 // `advance` and is told the tick at which it wants to be called next.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "net/loop.h"
@@ -26,7 +27,13 @@ class TimerWheel {
   TimerWheel& operator=(const TimerWheel&) = delete;
 
   // A `due_tick` that is not in the future counts as the next one. A running timer is moved.
-  void start(Timer& timer, std::uint64_t due_tick);
+  void start(Timer& timer, std::uint64_t due_tick) {
+    timer.due_tick_ = std::max(due_tick, now_ + 1);
+    // Never more than 2^31 ticks apart.
+    const auto later = static_cast<std::uint32_t>(timer.due_tick_) - timer.slot_tick_;
+    const bool stays = timer.next_ != nullptr && timer.wheel_ == this;
+    if (!stays || static_cast<std::int32_t>(later) < 0) put_in(timer);
+  }
   // Skips the time in which no timer ran; does nothing while one does.
   void catch_up(std::uint64_t now_tick) {
     if (count_ == 0 && now_tick > now_) now_ = now_tick;
@@ -46,6 +53,7 @@ class TimerWheel {
   static constexpr std::uint32_t kNear = 1U << kNearBits;
   static constexpr std::uint32_t kFar = 1U << kFarBits;
 
+  void put_in(Timer& timer);
   void place(Timer& timer);
   static void link(Timer& slot, Timer& timer);
   static void unlink(Timer& timer);
