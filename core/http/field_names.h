@@ -59,6 +59,10 @@ class ConnectionTokens {
   bool upgrade_ = false;
 };
 
+// RFC 9110 7.6.3, of a message that came in HTTP/1.`minor`.
+constexpr std::string_view own_via(std::uint8_t minor) {
+  return minor == 0 ? std::string_view("1.0 gateway") : std::string_view("1.1 gateway");
+}
 // "123" without sign, spaces or more than 18 digits. False: not that.
 bool parse_length(std::string_view text, std::uint64_t& out);
 std::string_view trim_blanks(std::string_view text);

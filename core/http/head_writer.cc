@@ -7,6 +7,8 @@
 #include <ctime>
 #include <utility>
 
+#include "base/append.h"
+
 namespace gw::http {
 
 namespace {
@@ -32,37 +34,7 @@ std::string imf_date(std::int64_t seconds) {
          two(parts.tm_hour) + ":" + two(parts.tm_min) + ":" + two(parts.tm_sec) + " GMT";
 }
 
-template <std::size_t kSize>
-struct Bytes {
-  char bytes[kSize];
-};
-
-// Copies; returns what is behind it. Names and values are short, mostly: a call would cost more.
-char* append(char* to, std::string_view text) {
-  const std::size_t size = text.size();
-  const char* from = text.data();
-  const auto both_ends = [&](auto part) {  // they may overlap
-    std::memcpy(to, from, sizeof part);
-    std::memcpy(to + size - sizeof part, from + size - sizeof part, sizeof part);
-  };
-  if (size >= 16) {
-    if (size > 64) return static_cast<char*>(mempcpy(to, from, size));
-    if (size > 32) {
-      both_ends(Bytes<32>());
-    } else {
-      both_ends(Bytes<16>());
-    }
-  } else if (size >= 8) {
-    both_ends(Bytes<8>());
-  } else if (size >= 4) {
-    both_ends(Bytes<4>());
-  } else if (size > 0) {
-    to[0] = from[0];
-    to[size / 2] = from[size / 2];
-    to[size - 1] = from[size - 1];
-  }
-  return to + size;
-}
+using base::append;
 
 template <std::size_t kSize>
 char* append(char* to, const char (&text)[kSize]) {

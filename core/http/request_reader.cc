@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <iterator>
 
+#include "base/append.h"
 #include "http/canonical_path.h"
 #include "http/field_names.h"
 #include "http/forwarded.h"
@@ -15,6 +16,8 @@
 namespace gw::http {
 
 namespace {
+
+using namespace std::string_view_literals;
 
 constexpr std::string_view kMethods[] = {"GET",   "HEAD",   "POST",   "PUT",
                                          "PATCH", "DELETE", "OPTIONS"};
@@ -329,7 +332,7 @@ std::string_view Reader::text_of(std::initializer_list<std::string_view> parts) 
     return {};
   }
   char* at = memory;
-  for (const std::string_view part : parts) at += part.copy(at, part.size());
+  for (const std::string_view part : parts) at = base::append(at, part);
   return {memory, size};
 }
 
@@ -404,9 +407,9 @@ bool Reader::add_forwarded() {
   std::string_view host = forwarded_.empty() ? forwarded_host_ : std::string_view();
   if (host.empty()) host = out_.authority;
   return add("Forwarded",
-             text_of({forwarded_, forwarded_.empty() ? "" : ", ", ip6 ? "for=\"[" : "for=", address,
-                      ip6 ? "]\"" : "", host.empty() ? "" : ";host=\"", host,
-                      host.empty() ? "" : "\"", ";proto=", facts_.scheme}));
+             text_of({forwarded_, forwarded_.empty() ? ""sv : ", "sv, ip6 ? "for=\"["sv : "for="sv,
+                      address, ip6 ? "]\""sv : ""sv, host.empty() ? ""sv : ";host=\""sv, host,
+                      host.empty() ? ""sv : "\""sv, ";proto=", facts_.scheme}));
 }
 
 bool Reader::add_proto_host_port() {
@@ -435,7 +438,7 @@ bool Reader::put_in_own_fields() {
   }
   if (!add_forwarded_for() || !add_forwarded() || !add_proto_host_port()) return false;
   if (!real_ip_.empty() && !add("X-Real-IP", real_ip_)) return false;
-  if (!add("Via", out_.minor == 0 ? "1.0 gateway" : "1.1 gateway")) return false;
+  if (!add("Via", own_via(out_.minor))) return false;
   if (!settings_.request_id) return true;
   out_.request_id = request_id_.empty() ? sender_.fresh_id : request_id_;
   return add("X-Request-Id", out_.request_id);

@@ -105,10 +105,8 @@ ResponseFacts read_response(const HeadParser& parsed, const char* text, bool to_
     return facts;
   }
   facts.problem = read_lines(parsed, text, out, lines);
-  if (facts.problem == nullptr &&
-      !out.fields.add("Via", parsed.minor() == 0 ? "1.0 gateway" : "1.1 gateway")) {
+  if (facts.problem == nullptr && !out.fields.add("Via", own_via(parsed.minor())))
     facts.problem = "too many fields";
-  }
   if (facts.problem == nullptr) facts.problem = settle_framing(lines, parsed.minor(), out);
   if (facts.problem != nullptr) return facts;
   facts.keep_alive =
