@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <mutex>
-#include <new>
 
 namespace gw::pipeline {
 
@@ -49,19 +49,22 @@ std::string attribute_name(std::uint32_t attribute) {
 }
 
 bool AttributeValues::set(base::Arena& arena, std::uint32_t attribute, std::string_view value) {
-  if (attribute >= size_) {
-    const std::uint32_t size = std::max({attribute + 2, 2 * size_, 4u});
-    void* memory = arena.try_allocate(size * sizeof(std::string_view));
-    if (memory == nullptr) return false;
-    auto* grown = static_cast<std::string_view*>(memory);
-    for (std::uint32_t i = 0; i < size; ++i)
-      new (grown + i) std::string_view(i < size_ ? values_[i] : std::string_view());
-    values_ = grown;
-    size_ = size;
-  }
+  if (attribute >= size_ && !grow(arena, attribute)) return false;
   const std::string_view copy = value.empty() ? std::string_view("") : arena.copy(value);
   if (copy.data() == nullptr) return false;
   values_[attribute] = copy;
+  return true;
+}
+
+bool AttributeValues::grow(base::Arena& arena, std::uint32_t attribute) {
+  const std::uint32_t size = std::max({attribute + 2, 2 * size_, 4u});
+  void* memory = arena.try_allocate(size * sizeof(std::string_view));
+  if (memory == nullptr) return false;
+  auto* grown = static_cast<std::string_view*>(memory);
+  std::uninitialized_copy_n(values_, size_, grown);
+  std::uninitialized_value_construct_n(grown + size_, size - size_);
+  values_ = grown;
+  size_ = size;
   return true;
 }
 

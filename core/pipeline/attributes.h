@@ -36,6 +36,8 @@ class AttributeValues {
   bool set(base::Arena& arena, std::uint32_t attribute, std::string_view value);
 
  private:
+  bool grow(base::Arena& arena, std::uint32_t attribute);
+
   std::string_view* values_ = nullptr;
   std::uint32_t size_ = 0;
 };

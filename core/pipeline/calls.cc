@@ -28,11 +28,13 @@ void Exchange::enter(Phase phase, std::uint32_t step, PartUse* use) {
 Verdict Exchange::leave(gw_verdict verdict) {
   dispatcher_.running_.store(nullptr, std::memory_order_relaxed);
   base::thread_note = {};
+  call_.phase = Phase::kNone;
+  if (verdict == GW_CONTINUE && !call_.replied && call_.paused == nullptr)  // nearly always
+    return Verdict::kContinue;
   const Verdict judged = judge(verdict);
   // A pause is only for who waits.
   if (judged != Verdict::kPause && call_.paused != nullptr)
     dispatcher_.wakes_->disarm(*call_.paused);
-  call_.phase = Phase::kNone;
   return judged;
 }
 

@@ -101,9 +101,11 @@ bool ChainMatch::matches(const http::RequestHead& head, const http::Peer& peer) 
   };
   if (none(rules.listeners, [&](const std::string& name) { return name == peer.listener; }))
     return false;
-  const std::string_view host = host_of(head.authority);
-  if (none(rules.hosts, [&](const std::string& rule) { return host_matches(host, rule); }))
-    return false;
+  if (!rules.hosts.empty()) {
+    const std::string_view host = host_of(head.authority);
+    if (none(rules.hosts, [&](const std::string& rule) { return host_matches(host, rule); }))
+      return false;
+  }
   return !none(rules.paths, [&](const PathPattern& path) { return path.match(head.path); });
 }
 

@@ -23,6 +23,7 @@ Exchange::Exchange(Dispatcher& dispatcher)
 
 void Exchange::reset(http::Transaction& transaction, WorkerGeneration* generation) {
   transaction_ = &transaction;
+  request_ = &transaction.request();
   generation_ = generation;
   chain_ = nullptr;
   slots_ = nullptr;
@@ -73,9 +74,8 @@ std::uint64_t Exchange::now_ns() const {
 }
 
 bool Exchange::has_body() const {
-  const http::RequestHead& head = transaction_->request();
-  return head.framing == http::Framing::kChunked ||
-         (head.framing == http::Framing::kLength && head.content_length > 0);
+  return request_->framing == http::Framing::kChunked ||
+         (request_->framing == http::Framing::kLength && request_->content_length > 0);
 }
 
 // ---- Request
@@ -271,10 +271,6 @@ gw_status Exchange::set_target(std::string_view path, std::string_view query) {
   request().query = query_copy;
   request().has_query = !query.empty();
   return GW_OK;
-}
-
-bool Exchange::request_head_open() const {
-  return upstream_ == nullptr && response_ == nullptr;
 }
 
 }  // namespace gw::pipeline

@@ -48,10 +48,10 @@ class Exchange final : public gw_exchange {
   void begin(http::Transaction& transaction, WorkerGeneration* generation);
 
   // For the ABI's tables (exchange_api.cc, stream.cc): as their comments there say.
-  http::RequestHead& request() { return transaction_->request(); }
+  http::RequestHead& request() { return *request_; }
   http::ResponseHead* response() { return response_; }
   http::Transaction& transaction() { return *transaction_; }
-  base::Arena& arena() { return transaction_->arena(); }
+  base::Arena& arena() { return request_->fields.arena(); }
   // Of a filter's or the host's own answer, once it is given.
   std::string_view local_body() const { return local_body_; }
   bool streams() const { return source_ == Source::kStream; }
@@ -62,7 +62,7 @@ class Exchange final : public gw_exchange {
   bool live(const char* call) {
     return (transaction_ != nullptr && !checks_thread_) || examine(call);
   }
-  bool request_head_open() const;
+  bool request_head_open() const { return upstream_ == nullptr && response_ == nullptr; }
   bool response_head_open() const { return response_ != nullptr && !head_sent_; }
   gw_status set_target(std::string_view path, std::string_view query);
   gw_status set_status(std::uint32_t status);
@@ -216,14 +216,14 @@ class Exchange final : public gw_exchange {
   http::Transaction* release();
 
   Dispatcher& dispatcher_;
-  const bool checks_thread_;
   ClientSide client_side_{*this};
   UpstreamSide upstream_side_{*this};
   RequestFilters request_filters_{*this};
   ResponseFilters response_filters_{*this};
 
   http::Transaction* transaction_ = nullptr;
-  std::string_view asked_path_;  // the client's, whatever set_target made of it
+  http::RequestHead* request_ = nullptr;  // the transaction's
+  std::string_view asked_path_;           // the client's, whatever set_target made of it
   WorkerGeneration* generation_ = nullptr;
   const Chain* chain_ = nullptr;
   void** slots_ = nullptr;  // one per filter, and the router's
@@ -235,6 +235,7 @@ class Exchange final : public gw_exchange {
   // Request.
   SeldomPipe request_pipe_;
   std::uint32_t entered_ = 0;  // filters whose on_request_head was called
+  const bool checks_thread_;
   bool router_entered_ = false;
   bool request_over_ = false;  // the request's side does no more: answered locally
   bool body_begun_ = false;    // the client's body was touched: no attempt can be repeated

@@ -39,21 +39,22 @@ bool head_open(Exchange& exchange, std::int32_t message) {
 }
 
 void request(gw_exchange* exchange, gw_request* out) {
+  const std::uint32_t size = out->struct_size;
   if (!self(exchange).live("request")) {  // zeroed: views into nothing
-    const std::uint32_t size = out->struct_size;
     std::memset(out, 0, std::min<std::size_t>(size, sizeof *out));
     out->struct_size = size;
     return;
   }
   const http::RequestHead& head = self(exchange).request();
-  gw_request all{};
-  all.struct_size = out->struct_size;
+  gw_request part;
+  gw_request& all = size >= sizeof part ? *out : part;
+  all.struct_size = size;
   all.http_minor = head.minor;
   all.method = str(head.method);
   all.path = str(head.path);
   all.query = str(head.query);
   all.authority = str(head.authority);
-  std::memcpy(out, &all, std::min<std::size_t>(out->struct_size, sizeof all));
+  if (&all == &part) std::memcpy(out, &part, size);  // the caller knows less
 }
 
 gw_status set_target(gw_exchange* exchange, gw_str path, gw_str query) {
@@ -93,7 +94,8 @@ gw_status put_header(gw_exchange* handle, std::int32_t message, gw_str name, gw_
   const std::string_view value_copy = exchange.arena().copy(view(value));
   if (name_copy.data() == nullptr || (value.len > 0 && value_copy.data() == nullptr))
     return GW_LIMIT;
-  if (replace) list->remove(name_copy);  // makes the room that `add` then has
+  if (replace && list->find(name_copy) != nullptr)
+    list->remove(name_copy);  // makes the room that `add` then has
   return list->add(name_copy, value_copy) ? GW_OK : GW_LIMIT;
 }
 

@@ -128,7 +128,7 @@ void Exchange::cancel_upstream() {
 
 // Nothing that the next attempt needs may be lost, and nothing be done twice.
 bool Exchange::may_repeat(bool bytes_sent) const {
-  return !body_begun_ && (!bytes_sent || is_idempotent(transaction_->request().method));
+  return !body_begun_ && (!bytes_sent || is_idempotent(request_->method));
 }
 
 void Exchange::attempt_failed(std::int32_t result, bool bytes_sent) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "auth_part.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "bearer.h"
@@ -34,16 +35,17 @@ gw_cell* result_cell(Worker worker, std::string_view result) {
   return worker.cell(family, {result});
 }
 
-// Are these the same name to a service that folds case and takes `_` for `-`?
-bool same_name(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
+bool same_char(char a, char b) {
   auto folded = [](char c) {
     if (c == '_') return '-';
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
   };
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (folded(a[i]) != folded(b[i])) return false;
-  return true;
+  return a == b || folded(a) == folded(b);
+}
+
+// Are these the same name to a service that folds case and takes `_` for `-`?
+bool same_name(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), same_char);
 }
 
 std::uint64_t random_seed(const Context& context) {
@@ -117,25 +119,30 @@ void AuthPart::take_keys(const std::shared_ptr<const KeySet>& keys) {
   waiting_.clear();
 }
 
-void AuthPart::strip_identity(Exchange exchange) const {
+AuthPart::Authorization AuthPart::strip_identity(Exchange exchange) const {
+  Authorization found;
   std::uint32_t i = 0;
   while (std::optional<gw_header> header = exchange.header_at(GW_REQUEST, i)) {
     std::string_view name = view(header->name);
     bool claims = same_name(name, shared_.settings.user_id_header) ||
                   same_name(name, shared_.settings.user_type_header);
     ++i;
-    if (!claims) continue;
+    if (!claims) {
+      if (same_name(name, "authorization") && found.count++ == 0) found.first = view(header->value);
+      continue;
+    }
     // The view goes with the header, so the name is copied; it is as long as a configured one.
     std::array<char, kMaxHeaderNameSize> copy;
     name.copy(copy.data(), copy.size());
     if (exchange.remove_header(GW_REQUEST, {copy.data(), name.size()}) != GW_OK)
       throw std::logic_error("an identity that the client claims cannot be removed");
     i = 0;  // all of that spelling are gone and the others moved up
+    found = {};
   }
+  return found;
 }
 
 Verdict AuthPart::on_request_head(Exchange exchange, void*& slot) {
-  strip_identity(exchange);
   return authenticate(exchange, slot);
 }
 
@@ -144,10 +151,10 @@ Verdict AuthPart::on_resume(Exchange exchange, void*& slot) {
 }
 
 Verdict AuthPart::authenticate(Exchange exchange, void*& slot) {
-  std::optional<std::string_view> header = exchange.header(GW_REQUEST, "authorization");
-  if (!header) return authorize(exchange, nullptr);
-  Bearer bearer = read_bearer(*header);
-  if (exchange.header(GW_REQUEST, "authorization", 1)) bearer.kind = Bearer::Kind::kMalformed;
+  const Authorization authorization = strip_identity(exchange);
+  if (authorization.count == 0) return authorize(exchange, nullptr);
+  Bearer bearer = read_bearer(authorization.first);
+  if (authorization.count > 1) bearer.kind = Bearer::Kind::kMalformed;
   if (bearer.kind == Bearer::Kind::kNone) return authorize(exchange, nullptr);
   if (bearer.kind == Bearer::Kind::kMalformed) return refuse(exchange, malformed());
   Verification verification;

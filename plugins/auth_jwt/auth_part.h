@@ -58,7 +58,12 @@ class AuthPart : public KeyListener {
   // when the first was under way before.
   enum class Waited : std::uint8_t { kNo, kForAnOldFetch, kEnough };
 
-  void strip_identity(Exchange exchange) const;
+  struct Authorization {
+    std::string_view first;
+    std::uint32_t count = 0;
+  };
+  // In one walk over the headers: what claims an identity goes, what should prove one is found.
+  Authorization strip_identity(Exchange exchange) const;
   Verdict authenticate(Exchange exchange, void*& slot);
   Verdict authorize(Exchange exchange, const VerifiedToken* token);
   const VerifiedToken* verify(std::string_view text, Verification& verification);

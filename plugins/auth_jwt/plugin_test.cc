@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "plugin_fixture_test.h"
 
 namespace gw::auth {
@@ -108,6 +110,9 @@ TEST_F(AuthPlugin, IdentityOfTheClientIsStripped) {
   Headers with_token = claims;
   with_token.emplace_back("Authorization", "Bearer " + token_for("alice"));
   check(*ask(with_token, "/health"), "alice", "CUSTOMER");
+  check(*ask(with_token), "alice", "CUSTOMER");
+  // A token that stands before them is one token, however often the walk over the headers restarts.
+  std::rotate(with_token.begin(), with_token.end() - 1, with_token.end());
   check(*ask(with_token), "alice", "CUSTOMER");
 }
 

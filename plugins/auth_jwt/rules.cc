@@ -16,9 +16,10 @@ std::string Rules::add(std::vector<std::string> methods, std::string_view path, 
 
 Rules::Decision Rules::decide(std::string_view method, std::string_view path) const {
   for (const Rule& rule : rules_) {
-    bool applies = rule.methods.empty() || std::find(rule.methods.begin(), rule.methods.end(),
-                                                     method) != rule.methods.end();
-    if (applies && rule.path.match(path)) return rule.decision;
+    if (!rule.path.match(path)) continue;
+    if (rule.methods.empty() ||
+        std::find(rule.methods.begin(), rule.methods.end(), method) != rule.methods.end())
+      return rule.decision;
   }
   return {};
 }

@@ -1,17 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "balancer.h"
 
-#include <algorithm>
-
 namespace gw::router {
-
-bool Tried::contains(std::uint64_t id) const {
-  return std::find(ids.begin(), ids.begin() + count, id) != ids.begin() + count;
-}
-
-void Tried::add(std::uint64_t id) {
-  if (!contains(id) && !full()) ids[count++] = id;
-}
 
 void Balancer::set_directory(std::shared_ptr<const Directory> directory) {
   std::vector<std::uint32_t> next(directory->services().size(), seed_);
@@ -26,7 +16,13 @@ void Balancer::set_directory(std::shared_ptr<const Directory> directory) {
 const Endpoint* Balancer::choose(std::size_t service, const Tried& tried, std::uint64_t now_ns) {
   const auto& endpoints = directory_->services()[service].endpoints;
   if (endpoints.empty() || tried.full()) return nullptr;
-  std::uint32_t start = next_[service]++;
+  const std::size_t start = next_[service]++ % endpoints.size();
+  if (tried.count == 0 && avoided_.empty()) return &endpoints[start];  // nearly always
+  return first_fit(endpoints, start, tried, now_ns);
+}
+
+const Endpoint* Balancer::first_fit(const std::vector<Endpoint>& endpoints, std::size_t start,
+                                    const Tried& tried, std::uint64_t now_ns) const {
   const Endpoint* last_resort = nullptr;
   for (std::size_t i = 0; i < endpoints.size(); ++i) {
     const Endpoint& endpoint = endpoints[(start + i) % endpoints.size()];
@@ -38,7 +34,6 @@ const Endpoint* Balancer::choose(std::size_t service, const Tried& tried, std::u
 }
 
 bool Balancer::avoided(std::uint64_t id, std::uint64_t now_ns) const {
-  if (avoided_.empty()) return false;
   auto found = avoided_.find(id);
   return found != avoided_.end() && found->second > now_ns;
 }

@@ -5,6 +5,7 @@
 // is passed over for a while, unless all are. No allocation in steady state.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -21,8 +22,12 @@ struct Tried {
   std::array<std::uint64_t, kMost> ids{};
   std::uint32_t count = 0;
 
-  bool contains(std::uint64_t id) const;
-  void add(std::uint64_t id);
+  bool contains(std::uint64_t id) const {
+    return std::find(ids.begin(), ids.begin() + count, id) != ids.begin() + count;
+  }
+  void add(std::uint64_t id) {
+    if (!contains(id) && !full()) ids[count++] = id;
+  }
   bool full() const { return count == kMost; }
 };
 
@@ -44,6 +49,9 @@ class Balancer {
   }
 
  private:
+  // From `start` on, around.
+  const Endpoint* first_fit(const std::vector<Endpoint>& endpoints, std::size_t start,
+                            const Tried& tried, std::uint64_t now_ns) const;
   bool avoided(std::uint64_t id, std::uint64_t now_ns) const;
 
   std::uint32_t seed_;

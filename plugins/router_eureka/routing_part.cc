@@ -61,18 +61,20 @@ Verdict RoutingPart::choose(Exchange x, void*& slot, const gw_attempt* previous,
   if (is_routes_endpoint(request.path))
     return answer_routes(x, settings_.routes, settings_.locator != nullptr, balancer_.directory(),
                          settings_.eureka.self.application);
-  PathCaptures captures;
-  Trip* trip = find_route(x, request, captures);
+  std::string_view path = request.path;
+  Trip* trip = find_route(x, request, path);
   if (trip == nullptr) return x.fail(404, "ENDPOINT_NOT_FOUND");
-  if (!apply_filters(x, request, captures, *trip)) return GW_REPLIED;
+  // The locator's path is shorter than the request's.
+  const bool changes = !trip->route->filters.empty() || path.size() != request.path.size();
+  if (changes && !apply_filters(x, request, path, *trip)) return GW_REPLIED;
   slot = trip;
   return pick(x, *trip, nullptr, out);
 }
 
-Trip* RoutingPart::find_route(Exchange x, const ExchangeView& request, PathCaptures& captures) {
-  path_ = request.path;
-  const Route* route = settings_.routes.find(request, captures);
-  if (route == nullptr) return settings_.locator != nullptr ? find_discovered(x, request) : nullptr;
+Trip* RoutingPart::find_route(Exchange x, const ExchangeView& request, std::string_view& path) {
+  const Route* route = settings_.routes.find(request, captures_);
+  if (route == nullptr)
+    return settings_.locator != nullptr ? find_discovered(x, request, path) : nullptr;
   Trip* trip = x.make<Trip>();
   trip->route = route;
   trip->service = route->target.service;
@@ -83,7 +85,8 @@ Trip* RoutingPart::find_route(Exchange x, const ExchangeView& request, PathCaptu
   return trip;
 }
 
-Trip* RoutingPart::find_discovered(Exchange x, const ExchangeView& request) {
+Trip* RoutingPart::find_discovered(Exchange x, const ExchangeView& request,
+                                   std::string_view& path) {
   auto found = locate(balancer_.directory(), settings_.eureka.self.application, request.path);
   if (!found) return nullptr;
   Trip* trip = x.make<Trip>();
@@ -94,15 +97,16 @@ Trip* RoutingPart::find_discovered(Exchange x, const ExchangeView& request) {
   x.set_attribute(attributes_.id, scratch_ += found->service->application);
   scratch_ = "lb://";
   x.set_attribute(attributes_.uri, scratch_ += found->service->name);
-  path_ = found->path;
+  path = found->path;
   return trip;
 }
 
 // False: answered.
-bool RoutingPart::apply_filters(Exchange x, const ExchangeView& request,
-                                const PathCaptures& captures, Trip& trip) {
+bool RoutingPart::apply_filters(Exchange x, const ExchangeView& request, std::string_view path,
+                                Trip& trip) {
+  path_ = path;
   ExchangeHeaders headers(x, GW_REQUEST);
-  RequestChange change{headers, captures, path_, scratch_};
+  RequestChange change{headers, captures_, path_, scratch_};
   for (const auto& filter : trip.route->filters) {
     filter->on_request(change);
     if (path_.empty()) break;  // a filter gave up: no later one may make a path of that
@@ -187,7 +191,7 @@ void RoutingPart::outcome(void* slot, const gw_attempt& attempt) {
 // Only answers of a service are changed, not the gateway's own error answers.
 Verdict RoutingPart::on_response_head(Exchange x, void* slot) {
   auto* trip = static_cast<Trip*>(slot);
-  if (trip == nullptr || trip->last_failed) return GW_CONTINUE;
+  if (trip == nullptr || trip->last_failed || trip->route->filters.empty()) return GW_CONTINUE;
   ExchangeHeaders headers(x, GW_RESPONSE);
   std::uint32_t status = tables.exchange->status(x.raw());
   ResponseChange change{headers, status};

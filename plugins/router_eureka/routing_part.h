@@ -33,11 +33,10 @@ class RoutingPart {
   Verdict on_response_head(Exchange x, void* slot);
 
  private:
-  // Null when nothing matches. Sets path_ to what filters start from.
-  Trip* find_route(Exchange x, const ExchangeView& request, PathCaptures& captures);
-  Trip* find_discovered(Exchange x, const ExchangeView& request);
-  bool apply_filters(Exchange x, const ExchangeView& request, const PathCaptures& captures,
-                     Trip& trip);
+  // Null when nothing matches. `path`: the request's, made what filters start from. Fills captures_.
+  Trip* find_route(Exchange x, const ExchangeView& request, std::string_view& path);
+  Trip* find_discovered(Exchange x, const ExchangeView& request, std::string_view& path);
+  bool apply_filters(Exchange x, const ExchangeView& request, std::string_view path, Trip& trip);
   Verdict pick(Exchange x, Trip& trip, const gw_attempt* previous, gw_endpoint& out);
   void fill(const Trip& trip, std::string_view address, bool tls, std::uint64_t id,
             gw_endpoint& out) const;
@@ -52,6 +51,7 @@ class RoutingPart {
   std::vector<std::size_t> route_services_;  // route -> service of the directory, or kMissing
   std::vector<AttemptCells*> route_cells_;   // by a route's index
   std::unordered_map<std::string, std::unique_ptr<AttemptCells>, TextHash, std::equal_to<>> cells_;
+  PathCaptures captures_;       // of the request that is being routed
   std::string path_, scratch_;  // between requests only their memory matters
 };
 

@@ -71,6 +71,11 @@ TEST(PathPattern, MatchesAsSpringDoes) {
       {"/a%20b", "/a%20b", false},
       {"/admin", "/%61dmin", true},
       {"/admin/**", "/%61%64min/x", true},
+      {"/api/v1/admin/**", "/api/v1/a%64min/x", true},
+      {"/api/v1/admin/**", "/api/v1/user/%61", false},
+      {"/api/v1/admin/**", "/api/v1/admi", false},
+      {"/a/b%c/**", "/a/b%25c/d", true},
+      {"/a/b%c/**", "/a/b%26c/d", false},
       {"/*x", "/a%78", true},
   };
   for (const Case& c : cases)

@@ -18,6 +18,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,7 +65,7 @@ class PathPattern {
     if (error.empty()) {
       text_ = std::move(whole);
       for (const Segment& segment : segments_) {
-        if (segment.kind != Kind::kLiteral) break;
+        if (segment.kind != Kind::kLiteral || segment.literal.find('%') != std::string::npos) break;
         (prefix_ += '/') += segment.literal;
       }
     } else {
@@ -76,7 +77,7 @@ class PathPattern {
   // Does it match a canonical path? `captures` (may be null) is filled when it does, and its views
   // live as long as `path` and this pattern.
   bool match(std::string_view path, PathCaptures* captures = nullptr) const {
-    if (text_.empty() || path.empty() || path.front() != '/' || !may_match(path)) return false;
+    if (!may_match(path) || text_.empty() || path.empty() || path.front() != '/') return false;
     if (captures != nullptr) captures->count = 0;
     if (rest_ == kNone) {
       return match_run(path, 0, segments_.size(), captures) == path.size();
@@ -214,13 +215,15 @@ class PathPattern {
 
   static constexpr std::size_t kFailed = kNone;
 
-  // A quick no for most patterns of a long list: escapes apart, what matches starts with prefix_.
+  // A quick no for most patterns of a long list: what matches starts with prefix_, and where the two
+  // part, with an escape.
   bool may_match(std::string_view path) const {
     const std::size_t size = prefix_.size();
-    if (size == 0) return true;
     if (path.size() < size) return false;
-    return (path[size - 1] == prefix_[size - 1] && path.compare(0, size, prefix_) == 0) ||
-           path.find('%') != std::string_view::npos;
+    std::size_t at = 0;
+    while (at + 8 <= size && std::memcmp(path.data() + at, prefix_.data() + at, 8) == 0) at += 8;
+    while (at < size && path[at] == prefix_[at]) ++at;
+    return at == size || path[at] == '%';
   }
 
   // Matches segments [from, to) at the start of `path`; how much of it they took, or kFailed.
@@ -250,6 +253,10 @@ class PathPattern {
   // **/a/b: the last segments must match, whatever stands before them.
   bool match_tail(std::string_view path, PathCaptures* captures) const {
     std::size_t start = path.size();
+    if (segments_.size() == 1) {  // all there is
+      capture(captures, segments_[0].name, path);
+      return true;
+    }
     for (std::size_t i = 1; i < segments_.size(); ++i) {
       if (start == 0) return false;
       start = path.rfind('/', start - 1);
@@ -368,7 +375,7 @@ class PathPattern {
   }
 
   std::string text_;
-  std::string prefix_;  // what stands before the first wildcard's segment
+  std::string prefix_;  // what stands before the first wildcard's segment (or one with a '%')
   std::vector<Segment> segments_;
   std::vector<std::string> names_;
   std::size_t rest_ = kNone;  // the segment that is ** or {*name}
