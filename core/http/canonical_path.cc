@@ -19,7 +19,7 @@ int hex_digit(char c) {
 }
 
 // What a byte may be part of.
-enum Kind : std::uint8_t { kUnreserved = 1, kPath = 2, kQuery = 4, kHost = 8 };
+enum Kind : std::uint8_t { kUnreserved = 1, kPath = 2, kQuery = 4, kHost = 8, kDot = 16 };
 constexpr std::array<std::uint8_t, 256> kKinds = [] {
   std::array<std::uint8_t, 256> kinds{};
   const auto add = [&kinds](std::string_view bytes, int kind) {
@@ -30,6 +30,7 @@ constexpr std::array<std::uint8_t, 256> kKinds = [] {
   add("~", kUnreserved | kPath | kQuery);
   add("!$&'()*+,=:@/", kPath | kQuery);  // no ';', which starts path parameters
   add(";?[]", kQuery);
+  add(".", kDot);
   return kinds;
 }();
 bool is(char c, Kind kind) {
@@ -229,15 +230,16 @@ bool is_authority(std::string_view text) {
   } else {
     const std::size_t size = std::min(text.find(':'), text.size());
     if (size == 0 || size > 255) return false;
-    int kinds = kHost;
-    bool dots = false;  // two in a row, or one in front
-    char before = '.';
+    unsigned all = kHost;
+    unsigned both = 0;  // of any two in a row; a dot is thought in front
+    unsigned before = kDot;
     for (const char c : text.substr(0, size)) {
-      kinds &= kKinds[static_cast<unsigned char>(c)];
-      dots |= c == '.' && before == '.';
-      before = c;
+      const unsigned kinds = kKinds[static_cast<unsigned char>(c)];
+      all &= kinds;
+      both |= kinds & before;
+      before = kinds;
     }
-    if (kinds == 0 || dots) return false;
+    if (all == 0 || (both & kDot) != 0) return false;
     port = text.substr(size);
   }
   if (port.empty()) return true;

@@ -108,24 +108,19 @@ HeadParser& SharedHeadParser::start(bool request, base::Arena& arena, std::uint3
   return parser_;
 }
 
-bool HeadParser::add_line() {
-  if (line_count_ == max_fields_) {
+bool HeadParser::make_room() {
+  constexpr std::uint32_t kFirst = 8;
+  const std::uint32_t capacity = std::max(kFirst, line_capacity_ * 2);
+  Line* lines = line_count_ == max_fields_
+                    ? nullptr
+                    : static_cast<Line*>(arena_->try_allocate(capacity * sizeof(Line)));
+  if (lines == nullptr) {
     too_many_ = true;
     return false;
   }
-  if (line_count_ == line_capacity_) {
-    constexpr std::uint32_t kFirst = 8;
-    const std::uint32_t capacity = std::max(kFirst, line_capacity_ * 2);
-    auto* lines = static_cast<Line*>(arena_->try_allocate(capacity * sizeof(Line)));
-    if (lines == nullptr) {
-      too_many_ = true;
-      return false;
-    }
-    if (line_count_ > 0) std::memcpy(static_cast<void*>(lines), lines_, line_count_ * sizeof(Line));
-    lines_ = lines;
-    line_capacity_ = capacity;
-  }
-  lines_[line_count_++] = Line{};
+  if (line_count_ > 0) std::memcpy(static_cast<void*>(lines), lines_, line_count_ * sizeof(Line));
+  lines_ = lines;
+  line_capacity_ = capacity;
   return true;
 }
 

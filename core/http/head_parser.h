@@ -61,7 +61,13 @@ class HeadParser {
 
  private:
   friend struct HeadCallbacks;
-  bool add_line();
+  bool add_line() {
+    const bool full = line_count_ == line_capacity_ || line_count_ == max_fields_;
+    if (full && !make_room()) return false;
+    lines_[line_count_++] = Line{};
+    return true;
+  }
+  bool make_room();
   bool read_plain(const char* text, std::size_t size);
   const char* plain_request_line(const char* text, const char* end);
   const char* plain_status_line(const char* text, const char* end);
