@@ -150,7 +150,7 @@ void ServerConnection::pump(std::string_view input) {
 bool ServerConnection::step(std::string_view& input) {
   if (transaction_ != nullptr && transaction_->finished_) {
     if (mode_ == Mode::kServing) {
-      answer_over();
+      answer_over(!input.empty());
       return true;
     }
     if (mode_ != Mode::kDraining) release_transaction();
@@ -311,8 +311,8 @@ bool ServerConnection::drain_body(std::string_view& input) {
 
 // ---- What goes out
 
-// The handler is done with its transaction.
-void ServerConnection::answer_over() {
+// The handler is done with its transaction. `more`: the client has gone on behind its request.
+void ServerConnection::answer_over(bool more) {
   ServerTransaction& t = *transaction_;
   if (!t.keep_alive_) stream_.flush();
   if (t.aborted_) return close(t.head_sent_ && t.framing_ == OutFraming::kUntilClose);
@@ -324,7 +324,7 @@ void ServerConnection::answer_over() {
     return;
   }
   const bool keep = t.keep_alive_;
-  const bool whole = !t.refused_ && t.body_.ended();
+  const bool whole = !t.refused_ && t.body_.ended() && !more;
   release_transaction();
   if (keep) return go_idle();
   if (whole && !stream_.blocked()) return close();

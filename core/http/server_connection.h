@@ -168,7 +168,7 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd, publi
   bool deliver_body(std::string_view& input);
   bool drain_body(std::string_view& input);
   void body_failed(std::uint16_t status, std::string_view problem);
-  void answer_over();
+  void answer_over(bool more);
   void note_refusal(std::uint16_t status, std::string_view problem);
   void complain(base::LogLimit& limit, base::LogLevel level, const char* what, const char* why);
   void refuse(std::uint16_t status, std::string_view problem);

@@ -77,6 +77,17 @@ TEST(ServerConnection, PipelinedRequestsOfAClientThatLeft) {
   EXPECT_NE("", other.receive_answer());
 }
 
+TEST(ServerConnection, LastAnswerIsNotLostToWhatFollowsItsRequest) {
+  TestServer server(Echo::serve);
+  Socket client = server.connect();
+  const std::string more(1'000'000, 'x');
+  EXPECT_TRUE(client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" + more));
+  while (client.receive_some()) {
+  }
+  EXPECT_FALSE(client.was_reset);
+  EXPECT_TRUE(client.received.starts_with("HTTP/1.1 200 ")) << client.received;
+}
+
 TEST(ServerConnection, WhoAsksWithoutReadingIsStopped) {
   const std::string body(10000, 'x');
   TestServer server([&](Transaction& transaction) { answer(transaction, 200, body); });
