@@ -27,6 +27,8 @@ TEST_F(AuthPlugin, ComplaintsSayWhatIsWrong) {
   EXPECT_THAT(complaint("algorithms = [\"HS256\"]"), HasSubstr("need a secret_file"));
   EXPECT_THAT(complaint("secret_file = \"/nowhere\""), HasSubstr("no algorithm of the HS family"));
   EXPECT_THAT(complaint("user_id_header = \"X User\""), HasSubstr("header's name"));
+  EXPECT_THAT(complaint("user_id_header = \"authorization\""), HasSubstr("the token comes in"));
+  EXPECT_THAT(complaint("user_type_header = \"x-user-id\""), HasSubstr("the same header"));
   EXPECT_THAT(complaint("rules = [{ paths = [\"/a/**/b\"], access = \"public\" }]"),
               HasSubstr("/a/**/b"));
   EXPECT_THAT(complaint("rules = [{ paths = [], access = \"public\" }]"),

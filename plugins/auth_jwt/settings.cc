@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "settings.h"
 
+#include <strings.h>
+
 #include <algorithm>
 
 #include "file.h"
@@ -41,10 +43,15 @@ bool is_field_name(std::string_view name) {
          });
 }
 
+bool same_header(const std::string& a, const std::string& b) {
+  return ::strcasecmp(a.c_str(), b.c_str()) == 0;
+}
+
 std::string read_header_name(Reader& reader, const char* key) {
   std::string name = reader.config().string(key);
   if (!is_field_name(name))
     reader.complain(key, "must be a header's name of letters, digits and hyphens");
+  if (same_header(name, "Authorization")) reader.complain(key, "is where the token comes in");
   return name;
 }
 
@@ -178,6 +185,8 @@ Settings read_settings(const Context& context, const Config& config) {
   out.policy.type_claim = config.string("type_claim");
   out.user_id_header = read_header_name(reader, "user_id_header");
   out.user_type_header = read_header_name(reader, "user_type_header");
+  if (same_header(out.user_type_header, out.user_id_header))
+    reader.complain("user_type_header", "is the same header as \"user_id_header\"");
   read_rules(reader, out);
   read_development(reader, context, out);
   read_sources(reader, out);
