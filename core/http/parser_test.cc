@@ -155,12 +155,12 @@ TEST(Parsers, NamesAreTheSameWhateverTheirCase) {
   const auto fold = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
   for (std::size_t size = 1; size <= 20; ++size) {
     for (std::size_t at = 0; at < size; ++at) {
-      for (int a = 0; a < 256; ++a) {
-        for (int b = 0; b < 256; ++b) {
-          std::string one(size, 'k');
-          std::string other(size, 'K');
-          one[at] = static_cast<char>(a);
-          other[at] = static_cast<char>(b);
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string one(size, 'k');
+        std::string other(size, 'K');
+        one[at] = static_cast<char>(byte);
+        for (const int differs : {0, 0x20, 1, 0x21, 0x80, 0xa0}) {
+          other[at] = static_cast<char>(byte ^ differs);
           ASSERT_EQ(fold(one[at]) == fold(other[at]), same_name(one, other)) << one << " " << other;
         }
       }
