@@ -16,11 +16,12 @@
 // |segment| * |pattern of the segment| steps a segment.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
-#include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace gw {
@@ -218,12 +219,9 @@ class PathPattern {
   // A quick no for most patterns of a long list: what matches starts with prefix_, and where the two
   // part, with an escape.
   bool may_match(std::string_view path) const {
-    const std::size_t size = prefix_.size();
-    if (path.size() < size) return false;
-    std::size_t at = 0;
-    while (at + 8 <= size && std::memcmp(path.data() + at, prefix_.data() + at, 8) == 0) at += 8;
-    while (at < size && path[at] == prefix_[at]) ++at;
-    return at == size || path[at] == '%';
+    if (path.size() < prefix_.size()) return false;
+    auto [end, at] = std::mismatch(prefix_.begin(), prefix_.end(), path.begin());
+    return end == prefix_.end() || *at == '%';
   }
 
   // Matches segments [from, to) at the start of `path`; how much of it they took, or kFailed.
