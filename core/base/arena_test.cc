@@ -46,7 +46,7 @@ TEST(Arena, SaysNoAtTheLimit) {
 
 TEST(Arena, ReachesItsLimitExactly) {
   ChunkPool pool;
-  for (std::size_t limit : {1000, 5000, 9001, 30000}) {
+  for (std::size_t limit : {1000, 4500, 5000, 9001, 30000}) {
     Arena arena(pool, limit);
     ASSERT_NE(arena.try_allocate(0), nullptr);
     EXPECT_GT(arena.used(), 0u);

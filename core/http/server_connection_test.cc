@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <poll.h>
 
+#include <chrono>
 #include <cstdint>
+#include <thread>
 
 #include "http/testing_support.h"
 
@@ -241,6 +243,21 @@ TEST(ServerConnection, Deadlines) {
   EXPECT_EQ("200", status_of(idle.receive_all()));
   Socket silent = server.connect();
   EXPECT_EQ("", silent.receive_all());
+}
+
+// From its first byte on, however often more of it comes.
+TEST(ServerConnection, AHeadHasOneDeadline) {
+  ServerSettings settings;
+  settings.limits.header_timeout_ms = 300;
+  TestServer server(Echo::serve, settings);
+  Socket client = server.connect();
+  client.send("GET / HTTP/1.1\r\nHost: a\r\nX: ");
+  for (int i = 0; i < 20; ++i) {
+    client.send("x");
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  }
+  client.send("\r\n\r\n");
+  EXPECT_EQ("408", status_of(client.receive_answer()));
 }
 
 // The first bytes of a request are kept without a transaction.

@@ -4,7 +4,9 @@
 #include <sys/resource.h>
 #include <sys/un.h>
 
+#include <chrono>
 #include <random>
+#include <thread>
 
 #include "http/upstream_testing.h"
 
@@ -170,6 +172,22 @@ TEST_F(Upstream, Failures) {
     EXPECT_EQ(UpstreamFailure::kResponseTimeout, call.failure);
     EXPECT_TRUE(call.head_received);
   }
+}
+
+// Each wait has the whole of its time: the head does not use up the body's, nor a piece the next one's.
+TEST_F(Upstream, AnswersThatTakeTheirTime) {
+  constexpr std::chrono::milliseconds kPause(600);
+  Call call(thread, *pool, service.address());
+  call.target.response_timeout_ms = call.target.idle_timeout_ms = 1000;
+  call.start();
+  Socket peer = service.accept();
+  for (const char* piece : {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", "a", "b"}) {
+    std::this_thread::sleep_for(kPause);
+    peer.send(piece);
+  }
+  ASSERT_TRUE(call.wait());
+  EXPECT_FALSE(call.failure.has_value());
+  EXPECT_EQ("ab", call.body);
 }
 
 TEST_F(Upstream, ConnectTimeout) {
