@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstring>
 #include <utility>
@@ -115,7 +116,11 @@ base::Result<std::unique_ptr<Preflight>> Preflight::start(net::Loop& main,
 
   if (auto folder = made->folder_.make(); !folder) return Error{folder.error()};
 
-  std::vector<std::string> words = {"gateway", "--config", config, "preflight",
+  std::vector<std::string> words = {"gateway",
+                                    "--config",
+                                    config,
+                                    "preflight",
+                                    std::to_string(::getpid()),
                                     made->folder_.path().string()};
   words.insert(words.end(), plugins.begin(), plugins.end());
   std::vector<char*> arguments;
@@ -225,8 +230,8 @@ ExitCode try_plugins(const std::string& path, const std::vector<std::string>& ar
   plugin_host::Host host{base::Log(), clock, metrics, health};
   host.worker_count = config->server.workers;
   plugin_host::Libraries libraries(base::Log(), plugin_host::host_tables());
-  libraries.use_folder(arguments[0]);
-  for (std::size_t i = 1; i < arguments.size(); ++i)
+  libraries.use_folder(arguments[1]);
+  for (std::size_t i = 2; i < arguments.size(); ++i)
     plugin_host::try_plugin(host, libraries, config, arguments[i], &note);
   const std::string line = std::string(kDone) + "\n";
   return ::write(kNotes, line.data(), line.size()) > 0 ? kSuccess : kFailure;
@@ -235,8 +240,11 @@ ExitCode try_plugins(const std::string& path, const std::vector<std::string>& ar
 }  // namespace
 
 ExitCode preflight(const std::string& path, const std::vector<std::string>& arguments) {
-  if (arguments.empty()) return kUsage;
-  supervise([&] { return try_plugins(path, arguments); });
+  if (arguments.size() < 2) return kUsage;
+  pid_t parent = 0;
+  const std::string& said = arguments[0];
+  std::from_chars(said.data(), said.data() + said.size(), parent);
+  supervise([&] { return try_plugins(path, arguments); }, parent);
 }
 
 }  // namespace gw::server

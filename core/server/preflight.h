@@ -72,7 +72,8 @@ class Preflight {
   Done done_;
 };
 
-// The child's side. `arguments`: the folder for copies of libraries, then names of instances.
+// The child's side. `arguments`: its parent's process, the folder for copies of libraries, then names
+// of instances.
 ExitCode preflight(const std::string& config, const std::vector<std::string>& arguments);
 
 }  // namespace gw::server

@@ -62,9 +62,10 @@ std::string signal_text(int signal) {
 }
 
 std::optional<int> run_apart(const std::function<int()>& work, std::uint32_t limit_ms) {
+  const pid_t parent = ::getpid();
   const pid_t child = ::fork();
   if (child < 0) return W_EXITCODE(errno, 0);
-  if (child == 0) supervise(work);
+  if (child == 0) supervise(work, parent);
   const int handle = static_cast<int>(::syscall(SYS_pidfd_open, child, 0));
   pollfd over{handle, POLLIN, 0};
   const bool in_time = handle >= 0 && ::poll(&over, 1, static_cast<int>(limit_ms)) == 1;
@@ -75,7 +76,7 @@ std::optional<int> run_apart(const std::function<int()>& work, std::uint32_t lim
   return in_time ? std::optional(status) : std::nullopt;
 }
 
-void supervise(const std::function<int()>& work) {
+void supervise(const std::function<int()>& work, pid_t parent) {
   sigset_t awaited, before;
   sigemptyset(&awaited);
   sigaddset(&awaited, SIGCHLD);
@@ -83,12 +84,13 @@ void supervise(const std::function<int()>& work) {
   ::sigprocmask(SIG_BLOCK, &awaited, &before);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  const pid_t parent = ::getpid();
+  if (::getppid() != parent) ::_exit(1);
+  const pid_t self = ::getpid();
   const pid_t child = ::fork();
   if (child < 0) ::_exit(errno);
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(1);
+    if (::getppid() != self) ::_exit(1);
     ::sigprocmask(SIG_SETMASK, &before, nullptr);
     ::_exit(work());
   }

@@ -4,6 +4,8 @@
 // that took a session of their own.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -20,7 +22,8 @@ std::optional<int> run_apart(const std::function<int()>& work, std::uint32_t lim
 
 // Only for a process with one thread that does nothing else. The child calls `work` and ends with
 // its status. When it has ended, or this process was asked to end (SIGTERM, also sent when its own
-// parent dies), all its descendants are killed and this process ends as the child did.
-[[noreturn]] void supervise(const std::function<int()>& work);
+// parent dies), all its descendants are killed and this process ends as the child did. `parent`: who
+// started it, and may be dead by now.
+[[noreturn]] void supervise(const std::function<int()>& work, pid_t parent);
 
 }  // namespace gw::server

@@ -201,6 +201,8 @@ filters = ["tried"]
         gateway = started("hang")
         gateway.signal(signal.SIGTERM)
         self.assertEqual(gateway.child.wait(harness.DEADLINE_S), -signal.SIGTERM)
+        harness.wait_for("an end of those who tried the plugin", lambda: subprocess.run(
+            ["pgrep", "-f", f"{self.folder}/gateway.toml"], stdout=subprocess.DEVNULL).returncode == 1)
 
     def test_reload_under_load_loses_nothing(self):
         gateway = self.default()
