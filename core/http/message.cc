@@ -142,6 +142,7 @@ bool FieldList::move_to(std::uint32_t capacity) {
 }
 
 std::uint32_t FieldList::remove(std::string_view name) {
+  if (find(name) == nullptr) return 0;
   std::uint32_t kept = 0;
   for (std::uint32_t i = 0; i < size_; ++i) {
     if (!same_name(fields_[i].name, name)) fields_[kept++] = fields_[i];

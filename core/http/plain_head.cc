@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// HeadParser's short cut: the heads that nearly everybody sends, read in one pass, eight bytes at a
+// HeadParser's short cut: the heads that nearly everybody sends, read in one pass, many bytes at a
 // time. It takes only what leaves nothing to judge: a whole HTTP/1.1 head in one piece, names of
 // letters, digits and '-', values of printable ASCII, at most one field that frames a body. All else
 // is llhttp's, errors among it: the short cut never refuses. tests/fuzz holds both to one result.

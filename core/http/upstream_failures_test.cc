@@ -176,9 +176,9 @@ TEST_F(Upstream, Failures) {
 
 // Each wait has the whole of its time: the head does not use up the body's, nor a piece the next one's.
 TEST_F(Upstream, AnswersThatTakeTheirTime) {
-  constexpr std::chrono::milliseconds kPause(600);
+  constexpr std::chrono::milliseconds kPause(1200);
   Call call(thread, *pool, service.address());
-  call.target.response_timeout_ms = call.target.idle_timeout_ms = 1000;
+  call.target.response_timeout_ms = call.target.idle_timeout_ms = 2200;
   call.start();
   Socket peer = service.accept();
   for (const char* piece : {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", "a", "b"}) {

@@ -94,8 +94,7 @@ gw_status put_header(gw_exchange* handle, std::int32_t message, gw_str name, gw_
   const std::string_view value_copy = exchange.arena().copy(view(value));
   if (name_copy.data() == nullptr || (value.len > 0 && value_copy.data() == nullptr))
     return GW_LIMIT;
-  if (replace && list->find(name_copy) != nullptr)
-    list->remove(name_copy);  // makes the room that `add` then has
+  if (replace) list->remove(name_copy);  // makes the room that `add` then has
   return list->add(name_copy, value_copy) ? GW_OK : GW_LIMIT;
 }
 

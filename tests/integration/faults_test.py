@@ -135,12 +135,24 @@ class Faults(unittest.TestCase):
         self.assertIn("0.1.0", shown.stdout)
         gateway.stop()
 
+    def with_failing(self, file, fail, start_timeout):
+        """A configuration with one plugin, which fails in that way when it is created."""
+        config = self.folder / "gateway.toml"
+        config.write_text(f'''[server]
+listen = ["127.0.0.1:0"]
+start_timeout = "{start_timeout}"
+[[plugin]]
+name = "bad"
+file = "{harness.BUILD}/tests/plugins/{file}.so"
+config = {{ fail = "{fail}" }}
+[[pipeline]]
+filters = ["bad"]
+''')
+        return config
+
     @unittest.skipIf(harness.sanitized(), "the sanitizer ends the process its own way")
     def test_commands_survive_plugins_that_do_not(self):
         """`check`, `inspect` and --help meet a plugin that dies or hangs in a child of theirs."""
-        plugins = harness.BUILD / "tests" / "plugins"
-        config = self.folder / "gateway.toml"
-
         def command(*arguments):
             return subprocess.run([harness.GATEWAY, *arguments], capture_output=True, text=True, cwd=self.folder,
                                   timeout=harness.DEADLINE_S)
@@ -149,16 +161,7 @@ class Faults(unittest.TestCase):
                                  ("swap_a", "hang", "did not return within 1000 ms in create"),
                                  ("swap_crash", "", "crashed while it was loaded: SIGSEGV")):
             with self.subTest(file=file, fail=fail):
-                config.write_text(f'''[server]
-listen = ["127.0.0.1:0"]
-start_timeout = "1s"
-[[plugin]]
-name = "bad"
-file = "{plugins}/{file}.so"
-config = {{ fail = "{fail}" }}
-[[pipeline]]
-filters = ["bad"]
-''')
+                self.with_failing(file, fail, "1s")
                 for arguments in (("check", "gateway.toml"), ("--config", "gateway.toml", "token"),
                                   ("--config", "gateway.toml")):  # the last one serves
                     refused = command(*arguments)
@@ -168,7 +171,7 @@ filters = ["bad"]
                 helped = command("--help")
                 self.assertEqual(helped.returncode, 0, helped)
                 self.assertIn("inspect", helped.stdout)
-        inspected = command("inspect", plugins / "swap_crash.so")
+        inspected = command("inspect", harness.BUILD / "tests" / "plugins" / "swap_crash.so")
         self.assertEqual(inspected.returncode, 1)
         self.assertIn("version: 1.0.0", inspected.stdout)
         self.assertIn('role (string, default "back") What it does.', inspected.stdout)
@@ -177,17 +180,7 @@ filters = ["bad"]
     def test_a_reload_that_comes_too_early_waits(self):
         """SIGHUP while plugins are tried before the start is served after it; SIGTERM ends a start that hangs."""
         def started(fail):
-            config = self.folder / "gateway.toml"
-            config.write_text(f'''[server]
-listen = ["127.0.0.1:0"]
-start_timeout = "1m"
-[[plugin]]
-name = "tried"
-file = "{harness.BUILD}/tests/plugins/swap_a.so"
-config = {{ fail = "{fail}" }}
-[[pipeline]]
-filters = ["tried"]
-''')
+            config = self.with_failing("swap_a", fail, "1m")
             gateway = harness.Process([harness.GATEWAY, "--config", config])
             self.addCleanup(gateway.kill)
             children = pathlib.Path(f"/proc/{gateway.child.pid}/task/{gateway.child.pid}/children")
