@@ -4,33 +4,35 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/prefetch.h"
+
 namespace gw::base {
 
-namespace {
-
-constexpr std::size_t kFirst = 1;  // a chunk's size: never that of one of its own
-
-}  // namespace
+ChunkPool::ChunkPool(std::size_t keep) : keep_(keep) {
+  whole_.reserve(keep);
+  first_.reserve(keep);
+}
 
 ChunkPool::~ChunkPool() {
-  for (List* list : {&whole_, &first_}) {
-    while (list->free != nullptr) std::free(std::exchange(list->free, list->free->next));
+  for (const List* list : {&whole_, &first_}) {
+    for (void* chunk : *list) std::free(chunk);
   }
 }
 
 void* ChunkPool::take_from(List& list, std::size_t bytes) {
-  if (list.free == nullptr) return std::malloc(bytes);
-  --list.unused;
-  return std::exchange(list.free, list.free->next);
+  if (list.empty()) return std::malloc(bytes);
+  void* chunk = list.back();
+  list.pop_back();
+  if (!list.empty()) prefetch(list.back(), kFirstBytes);  // for who comes next
+  return chunk;
 }
 
 void ChunkPool::give_to(List& list, void* chunk) const {
-  if (list.unused >= keep_) {
+  if (list.size() < keep_) {
+    list.push_back(chunk);
+  } else {
     std::free(chunk);
-    return;
   }
-  list.free = new (chunk) Free{list.free};
-  ++list.unused;
 }
 
 void Arena::set_end(char* chunk_end) {
@@ -46,33 +48,38 @@ void* Arena::allocate_chunk(std::size_t bytes) {
   if (bytes > ChunkPool::kChunkBytes - kHead) {  // a chunk of its own; the current one stays in use
     void* memory = std::malloc(kHead + bytes);
     if (memory == nullptr) return nullptr;
-    Chunk* chunk = new (memory) Chunk{nullptr, bytes};
-    if (chunks_ == nullptr) {
-      chunks_ = chunk;
-    } else {
-      chunk->next = std::exchange(chunks_->next, chunk);
-    }
+    chunks_ = new (memory) Chunk{chunks_, bytes};
     used_ += bytes;
     if (next_ != nullptr) set_end(end_);
     return static_cast<char*>(memory) + kHead;
   }
-  constexpr std::size_t kFirstRoom = ChunkPool::kFirstBytes - kHead;
-  const bool first = bytes <= kFirstRoom && used_ + bytes <= 2 * kFirstRoom;
-  void* memory = first ? pool_->take_first() : pool_->take();
+  const bool small = bytes <= ChunkPool::kFirstBytes && small_[1] == nullptr &&
+                     used_ + bytes <= 2 * ChunkPool::kFirstBytes;
+  void* memory = small ? pool_->take_first() : pool_->take();
   if (memory == nullptr) return nullptr;
-  chunks_ = new (memory) Chunk{chunks_, first ? kFirst : 0};
-  next_ = static_cast<char*>(memory) + kHead;
-  set_end(static_cast<char*>(memory) + (first ? ChunkPool::kFirstBytes : ChunkPool::kChunkBytes));
+  next_ = static_cast<char*>(memory);
+  char* chunk_end = next_ + (small ? ChunkPool::kFirstBytes : ChunkPool::kChunkBytes);
+  if (small) {
+    small_[small_[0] != nullptr] = memory;
+  } else if (whole_ == nullptr) {
+    whole_ = memory;
+  } else {
+    chunks_ = new (memory) Chunk{chunks_, 0};
+    next_ += kHead;
+  }
+  set_end(chunk_end);
   return take(bytes);
 }
 
 void Arena::reset() {
+  for (void*& chunk : small_) {
+    if (chunk != nullptr) pool_->give_first(std::exchange(chunk, nullptr));
+  }
+  if (whole_ != nullptr) pool_->give(std::exchange(whole_, nullptr));
   while (chunks_ != nullptr) {
     Chunk* chunk = std::exchange(chunks_, chunks_->next);
     if (chunk->size == 0) {
       pool_->give(chunk);
-    } else if (chunk->size == kFirst) {
-      pool_->give_first(chunk);
     } else {
       std::free(chunk);
     }

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace gw::base {
 
@@ -22,7 +23,7 @@ class ChunkPool {
   static constexpr std::size_t kFirstBytes = 760;  // holds a small request to a service
 
   // Keeps at most `keep` unused chunks of each size; more are given back to the system.
-  explicit ChunkPool(std::size_t keep = 1024) : keep_(keep) {}
+  explicit ChunkPool(std::size_t keep = 1024);
   ~ChunkPool();
   ChunkPool(const ChunkPool&) = delete;
   ChunkPool& operator=(const ChunkPool&) = delete;
@@ -31,16 +32,12 @@ class ChunkPool {
   void give(void* chunk) { give_to(whole_, chunk); }
   void* take_first() { return take_from(first_, kFirstBytes); }
   void give_first(void* chunk) { give_to(first_, chunk); }
-  std::size_t unused() const { return whole_.unused; }
+  std::size_t unused() const { return whole_.size(); }
 
  private:
-  struct Free {
-    Free* next;
-  };
-  struct List {
-    Free* free = nullptr;
-    std::size_t unused = 0;
-  };
+  // Where the unused ones are: a list through themselves would be read from memory that has long
+  // left the caches.
+  using List = std::vector<void*>;
   static void* take_from(List& list, std::size_t bytes);
   void give_to(List& list, void* chunk) const;
 
@@ -89,7 +86,7 @@ class Arena {
  private:
   struct Chunk {
     Chunk* next;
-    std::size_t size;  // 0, kFirst: the pool's
+    std::size_t size;  // 0: the pool's
   };
   static constexpr std::size_t kAlign = alignof(std::max_align_t);
   static constexpr std::size_t round_up(std::size_t bytes) {
@@ -105,7 +102,10 @@ class Arena {
   ChunkPool* pool_;
   std::size_t limit_;
   std::size_t used_ = 0;
-  Chunk* chunks_ = nullptr;
+  // The first ones, from the pool, are known here: giving them back need not read them.
+  void* small_[2] = {};
+  void* whole_ = nullptr;
+  Chunk* chunks_ = nullptr;  // the others
   char* next_ = nullptr;
   char* end_ = nullptr;  // of what may be taken: aligned, within the limit
 };

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
@@ -12,17 +13,34 @@ namespace gw::base {
 namespace {
 
 TEST(Arena, KeepsWhatWasWritten) {
-  ChunkPool pool;
-  Arena arena(pool);
+  ChunkPool pool(3);
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
-  std::vector<std::pair<std::string, std::string_view>> texts;
-  for (int i = 0; i < 300; ++i) {
-    std::string text(random() % (i % 20 == 0 ? 9000 : 100), static_cast<char>('a' + i % 26));
-    texts.emplace_back(text, arena.copy(text));
+  struct Life {
+    explicit Life(ChunkPool& pool) : arena(pool) {}
+    Arena arena;
+    std::vector<std::pair<std::string, std::string_view>> texts;
+  };
+  Life lives[] = {Life(pool), Life(pool), Life(pool)};
+  for (int round = 0; round < 300; ++round) {
+    Life& life = lives[random() % std::size(lives)];
+    if (random() % 3 == 0) {
+      for (const auto& [text, copy] : life.texts) EXPECT_EQ(text, copy);
+      life.texts.clear();
+      life.arena.reset();
+    }
+    const std::size_t count = random() % 40;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t most = i % 20 == 0 ? 9000 : i % 5 == 0 ? 800 : 100;
+      std::string text(random() % most, static_cast<char>('a' + random() % 26));
+      const std::string_view copy = life.arena.copy(text);
+      life.texts.emplace_back(std::move(text), copy);
+    }
   }
-  for (const auto& [text, copy] : texts) EXPECT_EQ(text, copy);
+  for (const Life& life : lives) {
+    for (const auto& [text, copy] : life.texts) EXPECT_EQ(text, copy);
+  }
 }
 
 TEST(Arena, AlignsForAnyType) {
