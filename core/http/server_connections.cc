@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/prefetch.h"
 #include "http/error_answer.h"
 #include "http/server_connection.h"
 
@@ -228,7 +229,13 @@ void ServerConnections::defer(ServerConnection& connection) {
 
 void ServerConnections::run_deferred() {
   deferred_now_.swap(deferred_);  // those deferred meanwhile have their turn in the next pass
-  for (ServerConnection* connection : deferred_now_) connection->run_deferred();
+  const std::size_t count = deferred_now_.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i + 2 < count) base::prefetch(*deferred_now_[i + 2]);
+    if (i + 1 < count)
+      base::prefetch(deferred_now_[i + 1]->transaction_, sizeof(ServerTransaction));
+    deferred_now_[i]->run_deferred();
+  }
   deferred_now_.clear();
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/prefetch.h"
 #include "http/server_connection.h"
 
 namespace gw::http {
@@ -164,11 +165,12 @@ AnswerFrame ServerTransaction::frame_for(const ResponseHead& head) const {
 void ServerTransaction::send_head(const ResponseHead& head) {
   GW_CHECK(!head_sent_ && !finished_ && head.status <= 999 &&
            (head.status >= 200 || head.status == 101));
+  base::prefetch(connection_);
+  const Field* type = head.fields.find("Content-Type");
   const AnswerFrame frame = frame_for(head);
   head_sent_ = true;
   keep_alive_ = frame.keep_alive;
   framing_ = frame.framing;
-  const Field* type = head.fields.find("Content-Type");
   event_stream_ = type != nullptr && is_event_stream(type->value);
   answer_left_ = frame.framing == OutFraming::kLength ? frame.content_length : 0;
   const std::string_view text =

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/prefetch.h"
 #include "http/response_reader.h"
 #include "http/upstream_pool.h"
 
@@ -16,6 +17,7 @@ namespace {
 constexpr std::uint8_t kMostInformational = 16;  // 1xx answers before the final one
 constexpr std::uint64_t kStarvingMs = 1000;
 constexpr std::uint64_t kStarvingBytesPerMs = 4;
+constexpr std::size_t kExchangeBytes = 512;  // of what sinks and arenas are embedded in
 
 // The system's words for an error; static.
 const char* words(int error) {
@@ -78,6 +80,8 @@ void UpstreamConnection::connect_failed(UpstreamFailure failure, const char* det
 
 void UpstreamConnection::attach(PoolCall& call) {
   call_ = &call;
+  sink_ = &call.sink;
+  arena_ = &call.arena;
   call.connection = this;
   if (state_ == State::kIdle) {
     reused_ = true;
@@ -146,6 +150,11 @@ void UpstreamConnection::go_idle() {
 
 void UpstreamConnection::on_data(char* data, std::size_t size) {
   if (state_ == State::kTunnel) return tunnel_->on_data(Tunnel::kService, {data, size});
+  if (call_ != nullptr) {  // while the head is parsed
+    base::prefetch(*call_);
+    base::prefetch(sink_, kExchangeBytes);
+    base::prefetch(arena_, kExchangeBytes);
+  }
   pump({data, size});
 }
 

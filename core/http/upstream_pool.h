@@ -146,6 +146,8 @@ class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
   Pool* pool_;
   PoolEndpoint* endpoint_ = nullptr;
   PoolCall* call_ = nullptr;
+  UpstreamSink* sink_ = nullptr;  // the call's, here too: known before the call is in the caches
+  base::Arena* arena_ = nullptr;  // likewise
   Tunnel* tunnel_ = nullptr;
   UpstreamConnection* next_ = nullptr;  // all of the pool
   UpstreamConnection* previous_ = nullptr;

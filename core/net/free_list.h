@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/prefetch.h"
+
 namespace gw::net {
 
 // One thread.
@@ -30,6 +32,7 @@ class FreeList {
     } else {
       memory = unused_.back();
       unused_.pop_back();
+      if (!unused_.empty()) base::prefetch(unused_.back(), sizeof(T));  // for who comes next
     }
     return new (memory) T(std::forward<Arguments>(arguments)...);
   }

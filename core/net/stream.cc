@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/prefetch.h"
 #include "net/loop_impl.h"
 
 namespace gw::net {
@@ -28,6 +29,7 @@ constexpr std::size_t kGatherBytes = 32 * 1024;
 constexpr int kChunksPerWrite = 16;
 constexpr int kReadsPerEvent = 4;  // of a peer that always has more
 constexpr int kDrainedUntilEdges = 16;
+constexpr std::size_t kOwnerBytes = 512;  // of what most streams are embedded in
 
 struct Chunk {
   Chunk* next;
@@ -239,6 +241,7 @@ void Stream::stop_reading() {
 // True: no byte is left (but perhaps an end).
 bool Stream::read_ready() {
   char* buffer = loop_->impl().read_buffer.get();
+  base::prefetch(events_, kOwnerBytes);  // while the kernel copies
   for (int i = 0; i < kReadsPerEvent && reading_; ++i) {
     const ssize_t size = receive(fd_, buffer, LoopImpl::kReadBytes);
     if (size > 0) {

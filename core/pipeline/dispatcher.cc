@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/prefetch.h"
 #include "pipeline/exchange.h"
 #include "pipeline/stream.h"
 #include "pipeline/wake_table.h"
@@ -41,6 +42,7 @@ Exchange* Dispatcher::take_exchange() {
   if (spare_.empty()) return new Exchange(*this);
   Exchange* exchange = spare_.back().release();
   spare_.pop_back();
+  if (!spare_.empty()) base::prefetch(*spare_.back());  // for who comes next
   return exchange;
 }
 

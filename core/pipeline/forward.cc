@@ -203,6 +203,7 @@ void Exchange::on_upstream_informational(const http::ResponseHead& head) {
 }
 
 void Exchange::on_upstream_head(http::ResponseHead& head) {
+  __builtin_prefetch(slots_);
   settle_attempt(GW_ATTEMPT_ANSWERED, head.status);
   response_ = &head;
   source_ = Source::kUpstream;
