@@ -15,6 +15,7 @@ if(GW_SANITIZE)
   # address that is none and dies of it. Without the interceptor it sees static TLS only.
   set(GW_TEST_ENVIRONMENT TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/support/tsan.supp
                           ASAN_OPTIONS=intercept_tls_get_addr=0)
+  add_compile_definitions(GW_SANITIZED)
   add_compile_options(-fsanitize=${GW_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${GW_SANITIZE})
 endif()

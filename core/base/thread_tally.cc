@@ -24,14 +24,6 @@ bool ThreadTally::wait_for_none(std::uint32_t limit_ms) const {
 
 }  // namespace gw::base
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define GW_SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define GW_SANITIZED
-#endif
-#endif
-
 #ifndef GW_SANITIZED
 
 namespace {

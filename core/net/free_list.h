@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // FreeList: memory for objects of one type that come and go with requests, so that a steady load
-// allocates nothing. Under AddressSanitizer nothing is kept, so that a use after the end is found.
+// allocates nothing. Under sanitizers nothing is kept, so that a use after the end is found.
 #pragma once
 
 #include <cstddef>
@@ -46,7 +46,7 @@ class FreeList {
   }
 
  private:
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef GW_SANITIZED
   static constexpr bool kKeep = false;
 #else
   static constexpr bool kKeep = true;

@@ -13,7 +13,7 @@ namespace gw::server {
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef GW_SANITIZED
 constexpr bool kSanitized = true;
 #else
 constexpr bool kSanitized = false;
