@@ -111,30 +111,54 @@ bool BodyDecoder::take_size(unsigned char byte) {
     state_ = left_ == 0 ? State::kTrailer : State::kChunk;
     return byte == '\n';
   }
-  if (state_ == State::kQuotedPair || state_ == State::kQuoted) {
-    if (++extension_bytes_ > kMostExtensionBytes || !is_text(byte)) return false;
-    if (state_ == State::kQuoted && byte == '\\') {
-      state_ = State::kQuotedPair;
-    } else if (state_ == State::kQuotedPair) {
+  if (state_ != State::kSizeMore) return take_extension(byte);
+  state_ = byte == '\r' ? State::kSizeLf : State::kExtensionStart;
+  return byte == '\r' || byte == ';';
+}
+
+// RFC 9112 7.1.1; no blanks before the first ';', nor at the line's end.
+bool BodyDecoder::take_extension(unsigned char byte) {
+  if (++extension_bytes_ > kMostExtensionBytes) return false;
+  const bool blank = byte == ' ' || byte == '\t';
+  bool may_end = true;  // the line, here
+  switch (state_) {
+    case State::kExtensionStart:
+      if (blank) return true;
+      state_ = State::kExtensionName;
+      return is_name(byte);
+    case State::kExtensionEquals:
+      if (blank) return true;
+      state_ = byte == '"' ? State::kQuoted : State::kExtensionValue;
+      return byte == '"' || is_name(byte);
+    case State::kQuoted:
+      if (byte == '\\') state_ = State::kQuotedPair;
+      if (byte == '"') state_ = State::kQuotedEnd;
+      return is_text(byte);
+    case State::kQuotedPair:
       state_ = State::kQuoted;
-    } else if (byte == '"') {
-      state_ = State::kExtension;
-    }
+      return is_text(byte);
+    case State::kExtensionName:
+    case State::kExtensionValue:
+      if (is_name(byte)) return true;
+      break;
+    case State::kExtensionNameEnd:
+    case State::kExtensionValueEnd:
+      may_end = false;
+      break;
+    default:
+      break;
+  }
+  const bool named = state_ == State::kExtensionName || state_ == State::kExtensionNameEnd;
+  if (blank) {
+    state_ = named ? State::kExtensionNameEnd : State::kExtensionValueEnd;
     return true;
   }
-  if (state_ == State::kExtensionName) {
-    if (++extension_bytes_ > kMostExtensionBytes) return false;
-    if (byte == ' ' || byte == '\t') return true;
-    state_ = State::kExtension;
-    return is_name(byte);
-  }
-  if (byte == '\r') {
-    state_ = State::kSizeLf;
+  if (byte == ';') {
+    state_ = State::kExtensionStart;
     return true;
   }
-  if (state_ == State::kSizeMore && byte != ';') return false;
-  state_ = byte == '"' ? State::kQuoted : byte == ';' ? State::kExtensionName : State::kExtension;
-  return ++extension_bytes_ <= kMostExtensionBytes && is_text(byte);
+  state_ = byte == '=' ? State::kExtensionEquals : State::kSizeLf;
+  return byte == '=' ? named : byte == '\r' && may_end;
 }
 
 bool BodyDecoder::take_trailer(unsigned char byte) {

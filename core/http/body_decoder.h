@@ -40,15 +40,20 @@ class BodyDecoder {
     kEnded,
     kLength,
     kUntilClose,
-    kSize,           // first digit of a chunk size
-    kSizeMore,       // further digits
-    kExtensionName,  // after ';'
-    kExtension,      // in it
-    kQuoted,         // in a quoted string of an extension
-    kQuotedPair,     // after '\' in it
-    kSizeLf,         // LF behind the size line
-    kChunk,          // chunk data
-    kChunkCr,        // CR behind it
+    kSize,            // first digit of a chunk size
+    kSizeMore,        // further digits
+    kExtensionStart,  // after ';'
+    kExtensionName,
+    kExtensionNameEnd,  // blanks behind it
+    kExtensionEquals,   // after '='
+    kExtensionValue,
+    kQuoted,             // in a quoted value
+    kQuotedPair,         // after '\' in it
+    kQuotedEnd,          // after its last '"'
+    kExtensionValueEnd,  // blanks behind a value
+    kSizeLf,             // LF behind the size line
+    kChunk,              // chunk data
+    kChunkCr,            // CR behind it
     kChunkLf,
     kTrailer,  // start of a trailer line, or of the last CRLF
     kTrailerName,
@@ -58,6 +63,7 @@ class BodyDecoder {
   };
   bool take_framing(unsigned char byte);
   bool take_size(unsigned char byte);
+  bool take_extension(unsigned char byte);
   bool take_trailer(unsigned char byte);
 
   State state_ = State::kEnded;

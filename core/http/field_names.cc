@@ -29,6 +29,7 @@ constexpr Name kNames[] = {
     {"X-Real-IP", Known::kXRealIp},
     {"Connection", Known::kConnection},
     {"Keep-Alive", Known::kHopByHop},
+    {"Content-Type", Known::kContentType},
     {"Max-Forwards", Known::kMaxForwards},
     {"X-Request-Id", Known::kXRequestId},
     {"Content-Length", Known::kContentLength},

@@ -17,6 +17,7 @@ enum class Known : std::uint8_t {
   kConnection,
   kContentLength,
   kTransferEncoding,
+  kContentType,
   kExpect,
   kUpgrade,
   kHopByHop,  // removed without a look

@@ -228,7 +228,8 @@ TEST(Parsers, ChunkedBodiesUnderMutation) {
   std::cout << "seed " << seed << "\n";
   Random random(seed);
   const std::string good =
-      "5\r\nhello\r\n1A;name=value;q=\"a\\\"b\"\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\nX: "
+      "5;a\r\nhello\r\n1A; name =\tvalue "
+      ";b;q=\"a\\\"[b\";c=d\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\nX: "
       "y\r\nZ:\r\n\r\nNEXT";
   EXPECT_EQ("helloabcdefghijklmnopqrstuvwxyz", decode(good, nullptr).body);
   EXPECT_EQ(good.size() - 4, decode(good, nullptr).used);

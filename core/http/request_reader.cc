@@ -115,6 +115,7 @@ class Reader {
   std::uint32_t hosts_ = 0;
   std::uint32_t lengths_ = 0;
   std::uint32_t codings_ = 0;
+  std::uint32_t types_ = 0;
   std::uint32_t expects_ = 0;
   std::uint32_t upgrades_ = 0;
   std::uint32_t max_forwards_ = 0;
@@ -176,6 +177,7 @@ bool Reader::read_target() {
   out_.has_query = parts.has_query;
   if (parts.absolute_form) out_.authority = parts.authority;
   if (parts.problem != nullptr) return refuse(400, parts.problem);
+  facts_.last_recipient = out_.path == "*";
   return true;
 }
 
@@ -247,6 +249,8 @@ bool Reader::read_line(Known known, std::string_view name, std::string_view valu
       return true;
     case Known::kXForwarded:
       return sender_.trusted ? add(name, value) : true;
+    case Known::kContentType:  // a reader of the first and one of the last would differ
+      return types_++ == 0 ? add(name, value) : refuse(400, "more than one Content-Type");
     case Known::kMaxForwards:
       return out_.method == "OPTIONS" ? settle_max_forwards(value) : add(name, value);
     case Known::kXRequestId:
@@ -266,7 +270,7 @@ bool Reader::settle_max_forwards(std::string_view value) {
   if (max_forwards_++ > 0 || !parse_length(value, left)) {
     return refuse(400, "a malformed Max-Forwards");
   }
-  facts_.last_recipient = left == 0;
+  if (left == 0) facts_.last_recipient = true;
   if (left == 0) return true;
   char digits[20];
   const auto end = std::to_chars(digits, digits + sizeof digits, left - 1).ptr;

@@ -28,7 +28,7 @@ struct RequestFacts {
   std::uint16_t status = 0;  // of the refusal; 0: the request is acceptable
   std::string_view problem;  // why, for people
   bool keep_alive = false;
-  bool last_recipient = false;      // OPTIONS that may not be forwarded (Max-Forwards: 0)
+  bool last_recipient = false;      // OPTIONS for this gateway: of *, or with Max-Forwards: 0
   std::string_view client_address;  // believed: of the peer, or what trusted proxies said
   std::string_view scheme = "http";
 };

@@ -82,7 +82,10 @@ class ServerTransaction final : public Transaction {
   HeadParser::Result parse_head(std::string_view input, const ServerLimits& limits);
   std::uint16_t size_refusal(HeadParser::Result result, const ServerLimits& limits) const;
   bool body_too_large(std::uint64_t more) const;
-  bool is_head_request() const { return request_.has_value() && request_->method == "HEAD"; }
+  // Also of a head that could not be read to its end.
+  bool is_head_request() const {
+    return request_.has_value() ? request_->method == "HEAD" : text_.view().starts_with("HEAD ");
+  }
   AnswerFrame frame_for(const ResponseHead& head) const;
   bool can_keep_alive() const;
 

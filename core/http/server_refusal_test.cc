@@ -79,6 +79,7 @@ std::vector<RefusedCase> refused_cases() {
       {"a space before it", " GET / HTTP/1.1\r\nHost: x\r\n\r\n", "400"},
       {"no method", "G@T / HTTP/1.1\r\nHost: x\r\n\r\n", "400"},
       {"bad Max-Forwards", "OPTIONS / HTTP/1.1\r\nHost: x\r\nMax-Forwards: -1\r\n\r\n", "400"},
+      {"two Content-Types", with("Content-Type: a/b\r\nContent-Type: a/b\r\n"), "400"},
       {"two Max-Forwards",
        "OPTIONS / HTTP/1.1\r\nHost: x\r\nMax-Forwards: 1\r\nMax-Forwards: 1\r\n\r\n", "400"},
       {"GET *", get("*"), "400"},
@@ -187,17 +188,76 @@ TEST(ServerConnection, RefusesTheSameHoweverItIsSplit) {
 TEST(ServerConnection, RefusesBadChunks) {
   TestServer server(Echo::serve);
   const std::string head = "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-  for (const std::string& body : std::vector<std::string>{
-           "x\r\n", "-1\r\n", "\r\n", "0x3\r\nabc\r\n", "3 \r\nabc\r\n", "3\nabc\n0\n\n",
-           "3\r\nabcd\r\n0\r\n\r\n", "3\r\nabc\r\n0\r\n: x\r\n\r\n",
-           "00000000000000003\r\nabc\r\n0\r\n\r\n", "10000000000000000\r\n",
-           "3;" + std::string(5000, 'a') + "\r\nabc\r\n0\r\n\r\n",
-           "3\r\nabc\r\n0\r\nA: " + std::string(9000, 'a') + "\r\n\r\n",
-           "3;a=\"\x01\"\r\nabc\r\n0\r\n\r\n", "3\r\nabc\r\n0\r\n A: b\r\n\r\n"}) {
+  for (const std::string& body :
+       std::vector<std::string>{"x\r\n",
+                                "-1\r\n",
+                                "\r\n",
+                                "0x3\r\nabc\r\n",
+                                "3 \r\nabc\r\n",
+                                "3\nabc\n0\n\n",
+                                "3\r\nabcd\r\n0\r\n\r\n",
+                                "3\r\nabc\r\n0\r\n: x\r\n\r\n",
+                                "00000000000000003\r\nabc\r\n0\r\n\r\n",
+                                "10000000000000000\r\n",
+                                "3;" + std::string(5000, 'a') + "\r\nabc\r\n0\r\n\r\n",
+                                "3\r\nabc\r\n0\r\nA: " + std::string(9000, 'a') + "\r\n\r\n",
+                                "3;a[=b\r\nabc\r\n0\r\n\r\n",
+                                "3;a=\r\nabc\r\n0\r\n\r\n",
+                                "3;a=b[\r\nabc\r\n0\r\n\r\n",
+                                "3;a b\r\nabc\r\n0\r\n\r\n",
+                                "3;a \r\nabc\r\n0\r\n\r\n",
+                                "3;a=b=c\r\nabc\r\n0\r\n\r\n",
+                                "3;a=\"b\"c\r\nabc\r\n0\r\n\r\n",
+                                "3;a=\"b\"=c\r\nabc\r\n0\r\n\r\n",
+                                "3;a=b \r\nabc\r\n0\r\n\r\n",
+                                "3;;a\r\nabc\r\n0\r\n\r\n",
+                                "3;\xc3\xa9\r\nabc\r\n0\r\n\r\n",
+                                "3;a=b;\r\nabc\r\n0\r\n\r\n",
+                                "3;a=\"\x01\"\r\nabc\r\n0\r\n\r\n",
+                                "3\r\nabc\r\n0\r\n A: b\r\n\r\n"}) {
     SCOPED_TRACE(body.substr(0, 40));
     Socket client = server.connect();
     client.send(head + body);
     EXPECT_EQ("400", status_of(client.receive_all()));
+  }
+}
+
+// RFC 9110 9.3.2: whatever was wrong with it.
+TEST(ServerConnection, RefusesHeadWithoutContent) {
+  ServerSettings settings;
+  settings.limits.max_target_bytes = 100;
+  settings.limits.max_header_bytes = 1000;
+  settings.limits.header_timeout_ms = 50;
+  TestServer server(Echo::serve, settings);
+  const std::string host = "Host: a\r\n";
+  for (const auto& [request, status] : std::vector<std::pair<std::string, std::string>>{
+           {"HEAD / HTTP/1.1\r\n" + host + "a b: c\r\n\r\n", "400"},
+           {"HEAD / HTTP/1.1\r\n" + host + " folded\r\n\r\n", "400"},
+           {"HEAD / HTTP/1.1\n" + host + "\r\n", "400"},
+           {"HEAD /a//b HTTP/1.1\r\n" + host + "\r\n", "400"},
+           {"HEAD / HTTP/1.1\r\n\r\n", "400"},
+           {"HEAD / HTTP/3.0\r\n" + host + "\r\n", "505"},
+           {"HEAD /" + std::string(200, 'a') + " HTTP/1.1\r\n" + host + "\r\n", "414"},
+           {"HEAD / HTTP/1.1\r\n" + host + "A: " + std::string(2000, 'a') + "\r\n\r\n", "431"},
+           {"HEAD / HTTP/1.1\r\nHost: ", "408"},
+           {"HEAD / HTTP/1.1\r\n" + host +
+                "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "400"}}) {
+    for (const bool at_once : {true, false}) {
+      SCOPED_TRACE(request.substr(0, 60));
+      Socket client = server.connect();
+      if (at_once) {
+        ASSERT_TRUE(client.send(request));
+      } else {
+        for (const char byte : request) {
+          if (!client.send(std::string(1, byte))) break;
+        }
+      }
+      const std::string text = client.receive_all();
+      EXPECT_EQ(status, status_of(text)) << text;
+      EXPECT_TRUE(text.ends_with("\r\n\r\n")) << text;
+      EXPECT_EQ(text.find("\r\n\r\n"), text.size() - 4) << text;
+    }
   }
 }
 
@@ -210,8 +270,9 @@ TEST(ServerConnection, TakesWhatIsFine) {
   for (const Case& item : std::vector<Case>{
            {"GET http://a.example:80/x?y HTTP/1.1\r\nHost: other\r\n\r\n", "GET /x?y "},
            {"GET http://a HTTP/1.1\r\nHost: other\r\n\r\n", "GET / "},
-           {"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * "},
-           {"OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * "},
+           {"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", ""},  // the gateway's own to answer
+           {"OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n", ""},
+           {"OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 3\r\n\r\n", ""},
            {"OPTIONS http://a? HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS /? "},
            {"OPTIONS http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS / "},
            {"GET /a? HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", "GET /a? "},
