@@ -81,6 +81,11 @@ bool same_letters(const char* a, const char* b, std::size_t size) {
   return true;
 }
 
+bool is_idempotent(std::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" ||
+         method == "DELETE";
+}
+
 bool is_field_name(std::string_view name) {
   if (name.empty()) return false;
   return std::all_of(name.begin(), name.end(),

@@ -220,10 +220,16 @@ void Pool::assign(PoolCall& call) {
     call.is_upload = true;
     ++endpoint.uploads;
   }
+  // What cannot be sent again is worth a look whether the connection ended unheard, in this turn.
+  const bool once = !call.request_sent || !is_idempotent(call.head.method);
   while (UpstreamConnection* idle = endpoint.idle) {
     if (call.target.fresh_connection) {
       if (endpoint.connections < limits_.max_connections_per_endpoint) break;
       idle->close();  // makes room
+      continue;
+    }
+    if (once && !idle->stream().silent()) {
+      idle->close();
       continue;
     }
     unlink_idle(*idle);
@@ -343,16 +349,19 @@ PoolCall* Pool::next_waiting(const PoolEndpoint& endpoint) const {
 
 // A connection became free, or may be opened.
 void Pool::serve_waiting(PoolEndpoint& endpoint) {
+  // Room that comes while a call is given its place is that call's, not of the one behind it.
+  if (std::exchange(endpoint.serving, true)) return;
   while (PoolCall* call = next_waiting(endpoint)) {
     const bool room =
         endpoint.idle != nullptr || (endpoint.connections < limits_.max_connections_per_endpoint &&
                                      (endpoint.parts.unix_socket || !endpoint.addresses.empty()));
-    if (!room) return;
+    if (!room) break;
     call->list->remove(*call);
     metrics_.upstream_waiting.subtract();
     call->wait_timer.cancel();
     assign(*call);
   }
+  endpoint.serving = false;
 }
 
 // Whoever sends a body slowly holds a connection for as long as that takes. Not while others wait.

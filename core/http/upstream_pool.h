@@ -185,6 +185,7 @@ struct PoolEndpoint {
   CallList waiting_uploads;   // their bodies are to come
   std::uint32_t uploads = 0;  // likewise, of `connections`
   bool serve_later = false;   // in the pool's list
+  bool serving = false;       // serve_waiting() runs
   bool pinned = false;        // in use further up the stack: not to be forgotten
 
   std::uint32_t waits() const { return waiting.size + waiting_uploads.size; }

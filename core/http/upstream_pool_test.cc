@@ -46,6 +46,62 @@ TEST_F(Upstream, UnaskedBytesCloseAnIdleConnection) {
   ASSERT_TRUE(thread.wait_until([&] { return metrics.upstream_idle.value() == 0; }));
 }
 
+// Its end, or a byte that nobody asked for, is there before the request leaves, though the loop has
+// not heard of it yet.
+TEST_F(Upstream, WhatCannotBeRepeatedLeavesOnNoConnectionThatHasEnded) {
+  UpstreamLimits limits;
+  limits.max_connections_per_endpoint = 1;
+  restart(limits);
+  for (const bool waits : {true, false}) {
+    for (const std::string unasked : {"", "H"}) {
+      for (const std::string body : {"", "ab"}) {
+        SCOPED_TRACE((waits ? "waits, " : "comes, ") + unasked + ", " + body);
+        ScriptedService own;
+        Call first(thread, *pool, own.address()), next(thread, *pool, own.address()),
+            behind(thread, *pool, own.address());
+        next.with_body(Framing::kLength, body.size());
+        first.start();
+        Socket old = own.accept();
+        ASSERT_TRUE(old.receive_until("\r\n\r\n"));
+        if (!waits) {
+          old.send("HTTP/1.1 204 N\r\n\r\n");
+          ASSERT_TRUE(first.wait());
+        }
+        thread.run([&] {  // one turn of the loop
+          const auto start = [](Call& call) {
+            call.call = call.pool.start(call.target, call.head, call.arena, call);
+            if (call.head.content_length > 0) call.call->send_body({});
+          };
+          if (waits) {
+            start(next);
+            start(behind);
+            old.send("HTTP/1.1 204 N\r\n\r\n");
+          }
+          unasked.empty() ? old.end_output() : (void)old.send(unasked);
+          if (!waits) start(next);
+        });
+        Socket fresh = own.accept();
+        ASSERT_TRUE(fresh.receive_until("\r\n\r\n"));
+        EXPECT_TRUE(fresh.received.starts_with("POST")) << fresh.received;
+        if (!body.empty()) {
+          ASSERT_TRUE(thread.wait_until([&] { return next.writable == 1; }));
+          thread.run([&] {
+            EXPECT_TRUE(next.call->send_body(body));
+            next.call->finish_body();
+          });
+          ASSERT_TRUE(fresh.receive_until(body));
+        }
+        fresh.send("HTTP/1.1 201 C\r\nContent-Length: 0\r\n\r\n");
+        ASSERT_TRUE(next.wait());
+        EXPECT_EQ(201, next.status) << next.detail;
+        if (waits) {
+          ASSERT_TRUE(serves(fresh, behind));
+        }
+      }
+    }
+  }
+}
+
 TEST_F(Upstream, WaitsForAConnectionWithinBounds) {
   UpstreamLimits limits;
   limits.max_connections_per_endpoint = 1;

@@ -220,6 +220,11 @@ bool Stream::read_ready() {
   return false;
 }
 
+bool Stream::silent() const {
+  char byte = 0;
+  return ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && try_again(errno);
+}
+
 void Stream::read_rest() {
   GW_CHECK(broken_ && state_ == State::kOpen);
   char* buffer = loop_->impl().read_buffer.get();

@@ -66,6 +66,8 @@ class Stream {
   // Copies what it must. False: more than kHighWater bytes wait, on_drained will follow.
   bool write(std::string_view data);
   void flush();
+  // Has nothing come that was not read yet, neither a byte nor an end? A system call.
+  bool silent() const;
   // Bytes that the socket has not taken yet.
   std::size_t unsent() const { return queued() + gathered_; }
   bool blocked() const { return queued() > 0; }

@@ -11,12 +11,6 @@ namespace gw::pipeline {
 
 namespace {
 
-// RFC 9110 9.2.2.
-bool is_idempotent(std::string_view method) {
-  return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" ||
-         method == "DELETE";
-}
-
 std::uint32_t or_default(std::uint32_t value, std::uint32_t fallback) {
   return value != 0 ? value : fallback;
 }
@@ -128,7 +122,7 @@ void Exchange::cancel_upstream() {
 
 // Nothing that the next attempt needs may be lost, and nothing be done twice.
 bool Exchange::may_repeat(bool bytes_sent) const {
-  return !body_begun_ && (!bytes_sent || is_idempotent(request_->method));
+  return !body_begun_ && (!bytes_sent || http::is_idempotent(request_->method));
 }
 
 void Exchange::attempt_failed(std::int32_t result, bool bytes_sent) {
