@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import collections
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -217,6 +218,11 @@ def descriptors(gateway):
     return len(os.listdir(f"/proc/{gateway.child.pid}/fd"))
 
 
+def answers(gateway):
+    with contextlib.suppress(http.client.HTTPException, ConnectionError):
+        return gateway.request("GET", "/plain/first")
+
+
 async def faults(rng, services, gateway, config, end):
     reloads = 0
     while time.monotonic() < end:
@@ -253,7 +259,7 @@ def main():
         config.write_text(CONFIG.format(*services.ports, 0))
         gateway = harness.Gateway(config, cwd=folder)
         stack.callback(gateway.kill)
-        gateway.request("GET", "/plain/first")
+        harness.wait_for("an answer that is not cut", lambda: answers(gateway))
         before = descriptors(gateway)
         reloads = asyncio.run(traffic(rng, services, gateway, config, arguments, seen, problems))
         harness.wait_for("the descriptors", lambda: descriptors(gateway) <= before)
