@@ -20,11 +20,11 @@ inline bool same_name(std::string_view a, std::string_view b) {
 }
 // RFC 9110 5.1 token; RFC 9110 5.5 field value (visible, space, tab, obs-text refused).
 bool is_field_name(std::string_view name);
-// May it be sent again when nobody knows whether it was done (RFC 9110 9.2.2)?
-bool is_idempotent(std::string_view method);
 bool is_field_value(std::string_view value);
 // As is_field_value, but with bytes from 0x80 on (obs-text), which strangers do send.
 bool is_received_value(std::string_view value);
+// May it be sent again when nobody knows whether it was done (RFC 9110 9.2.2)?
+bool is_idempotent(std::string_view method);
 // Fields that frame a message or belong to one connection (RFC 9110 7.6.1): never set by a filter.
 bool is_framing_name(std::string_view name);
 
