@@ -6,6 +6,8 @@
 CONFIG ?= gateway.toml
 MINUTES ?= 1
 SECONDS ?= 300
+TESTS_AT_ONCE ?= 2
+RUN_TESTS = ctest --output-on-failure --no-tests=error --parallel $(TESTS_AT_ONCE) --test-dir
 
 help:           ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -18,13 +20,13 @@ run: build      ## starts the gateway on port 8080 (SERVER_PORT) with gateway.to
 
 test: setup-test build/release/build.ninja      ## builds, then runs every test
 	@cmake --build --preset release
-	@ctest --test-dir build/release --output-on-failure --no-tests=error
+	@$(RUN_TESTS) build/release
 
 sanitize: setup-test build/asan/build.ninja build/tsan/build.ninja      ## every test under ASan+UBSan, then TSan
 	@cmake --build --preset asan
-	@ctest --test-dir build/asan --output-on-failure --no-tests=error --label-exclude release-only
+	@$(RUN_TESTS) build/asan --label-exclude release-only
 	@cmake --build --preset tsan
-	@ctest --test-dir build/tsan --output-on-failure --no-tests=error --label-exclude release-only
+	@$(RUN_TESTS) build/tsan --label-exclude release-only
 
 chaos: setup-test build/release/build.ninja     ## two gateways, Redis with sentinels, and everything that can go wrong, for SECONDS (300); SEED repeats
 	@cmake --build --preset release

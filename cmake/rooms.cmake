@@ -2,7 +2,8 @@
 # *_test.cc are its unit tests.
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> -Werror -fvisibility=hidden
-                    $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique> -fno-strict-aliasing -fstack-protector-strong)
+                    $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique> -fno-strict-aliasing -fstack-protector-strong
+                    -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 add_compile_definitions($<$<CONFIG:Release>:_FORTIFY_SOURCE=2> GW_VERSION="${PROJECT_VERSION}")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g1")
@@ -30,6 +31,16 @@ function(gw_sources out)
   set(${out} ${sources} PARENT_SCOPE)
 endfunction()
 
+# A test is compiled once and run for a second: gmock is read once for all of them, and little is optimized.
+set(GW_TEST_OPTIONS $<$<CONFIG:Release>:-O1> $<$<CONFIG:Sanitize>:-O0>)
+if(BUILD_TESTING)
+  file(WRITE ${CMAKE_BINARY_DIR}/test_headers.cc "int main() {}\n")
+  add_executable(test_headers ${CMAKE_BINARY_DIR}/test_headers.cc)
+  target_link_libraries(test_headers PRIVATE GTest::gmock)
+  target_precompile_headers(test_headers PRIVATE <gmock/gmock.h>)
+  target_compile_options(test_headers PRIVATE ${GW_TEST_OPTIONS})
+endif()
+
 # gw_tests(name LINK targets...): one test program of the *_test.cc here.
 function(gw_tests name)
   if(NOT BUILD_TESTING)
@@ -40,6 +51,8 @@ function(gw_tests name)
   if(tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${arg_LINK} GTest::gmock_main)
+    target_precompile_headers(${name}_test REUSE_FROM test_headers)
+    target_compile_options(${name}_test PRIVATE ${GW_TEST_OPTIONS})
     set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     add_test(NAME ${name} COMMAND ${name}_test)
     set_tests_properties(${name} PROPERTIES TIMEOUT 300 ENVIRONMENT "${GW_TEST_ENVIRONMENT}")

@@ -77,7 +77,7 @@ TEST(DetachedStream, EndsWithinTheCallThatBeganIt) {
     owner.end_answer();
   });
   Socket client = server.connect();
-  client.send(std::string(kRequest) + "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.send(std::string(kRequest).append("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
   ASSERT_TRUE(client.receive_until("5\r\nfirst\r\n0\r\n\r\n"));
   EXPECT_TRUE(client.receive_until("plain"));
 }
