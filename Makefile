@@ -18,7 +18,7 @@ build: setup-build build/release/build.ninja    ## build/release/bin/gateway and
 run: build      ## starts the gateway on port 8080 (SERVER_PORT) with gateway.toml (CONFIG)
 	@exec build/release/bin/gateway --config $(CONFIG)
 
-test: setup-test build/release/build.ninja      ## builds, then runs every test
+test: setup-test build/release/build.ninja      ## builds, then runs every test, TESTS_AT_ONCE (2)
 	@cmake --build --preset release
 	@$(RUN_TESTS) build/release
 
