@@ -34,7 +34,7 @@ endfunction()
 # A test is compiled once and run for a second: gmock is read once for all of them, and little is optimized.
 set(GW_TEST_OPTIONS $<$<CONFIG:Release>:-O1> $<$<CONFIG:Sanitize>:-O0>)
 if(BUILD_TESTING)
-  file(WRITE ${CMAKE_BINARY_DIR}/test_headers.cc "int main() {}\n")
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/test_headers.cc CONTENT "int main() {}\n")
   add_executable(test_headers ${CMAKE_BINARY_DIR}/test_headers.cc)
   target_link_libraries(test_headers PRIVATE GTest::gmock)
   target_precompile_headers(test_headers PRIVATE <gmock/gmock.h>)
