@@ -124,7 +124,7 @@ class Loader {
     if (languages.empty()) server.complain("languages", "names no language");
     if (std::set<std::string>(languages.begin(), languages.end()).size() != languages.size())
       server.complain("languages", "names a language twice");
-    const std::string folder = server.string("messages");
+    const std::string& folder = server.string("messages");
     std::vector<std::string> usable;
     for (const std::string& language : languages) {
       const std::string problem = Messages::problem(language, folder);

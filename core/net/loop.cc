@@ -73,6 +73,7 @@ void LoopImpl::run_posts() {
 void LoopImpl::run_hooks() {
   pass_end = last_hook;
   while (pass_end != nullptr) {
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): pass_end is in the list
     TurnHook& hook = *first_hook;
     unlink(hook);
     hook.run_(hook.user_);

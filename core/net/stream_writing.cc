@@ -194,6 +194,7 @@ void Stream::give_back(std::size_t sent) {
   queue_->bytes -= sent;
   while (sent > 0) {
     Chunk* chunk = queue_->first;
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what was sent was queued
     const std::size_t part = std::min<std::size_t>(sent, chunk->end - chunk->begin);
     chunk->begin += static_cast<std::uint32_t>(part);
     sent -= part;

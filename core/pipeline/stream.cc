@@ -8,8 +8,7 @@
 #include "pipeline/exchange.h"
 #include "pipeline/tables.h"
 
-using gw::http::DetachedStream;
-using gw::pipeline::Exchange;
+using Written = gw::http::DetachedStream::Written;
 
 namespace {
 constexpr std::size_t kFramingBytes = 32;  // a chunk's size line and end
@@ -113,11 +112,11 @@ void gw_stream::flow() {
 bool gw_stream::flush_pending() {
   if (pending_ == nullptr) return true;
   switch (send(*pending_)) {
-    case DetachedStream::Written::kOk:
+    case Written::kOk:
       pending_.reset();
       return true;
-    case DetachedStream::Written::kFull:
-    case DetachedStream::Written::kGone:
+    case Written::kFull:
+    case Written::kGone:
       break;
   }
   return false;
@@ -156,12 +155,12 @@ gw_status gw_stream::write(std::string_view data) {
     return GW_LIMIT;
   }
   switch (send(data)) {
-    case DetachedStream::Written::kOk:
+    case Written::kOk:
       return GW_OK;
-    case DetachedStream::Written::kFull:
+    case Written::kFull:
       refused_ = true;
       return GW_LIMIT;
-    case DetachedStream::Written::kGone:
+    case Written::kGone:
       break;
   }
   return GW_GONE;
@@ -195,7 +194,7 @@ namespace {
 gw_status begin(gw_exchange* exchange, std::uint32_t status, const gw_header* headers,
                 std::uint32_t header_count, const gw_stream_events* events, void* owner,
                 gw_stream** out) {
-  auto& self = *static_cast<Exchange*>(exchange);
+  auto& self = *static_cast<gw::pipeline::Exchange*>(exchange);
   if (!self.live("begin")) return GW_GONE;
   return self.begin_stream(status, headers, header_count, events, owner, out);
 }

@@ -10,7 +10,6 @@
 namespace gw::plugin_host {
 
 using base::Error;
-using base::Nothing;
 using base::Status;
 
 namespace {
