@@ -31,6 +31,7 @@ struct HeadText {
       data = memory;
       capacity = static_cast<std::uint32_t>(room);
     }
+    // NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): where more fits, there is memory
     if (!more.empty()) std::memcpy(data + size, more.data(), more.size());
     size = static_cast<std::uint32_t>(needed);
     return true;
