@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <initializer_list>
 #include <string>
+#include <string_view>
 
 #include "base/arena.h"
 
@@ -13,6 +15,12 @@ namespace {
 constexpr std::size_t kLongest = 140;
 
 // Different at each place.
+std::string joined(std::initializer_list<std::string_view> parts) {
+  std::string text;
+  for (const std::string_view part : parts) text += part;
+  return text;
+}
+
 std::string text_of(std::size_t size, char first) {
   std::string text;
   for (std::size_t i = 0; i < size; ++i) text += static_cast<char>(first + i % 23);
@@ -28,8 +36,9 @@ TEST(HeadWriter, CopiesFieldsOfAnyLength) {
     RequestHead head(arena);
     const std::string name = text_of(size + 1, 'A');
     const std::string value = text_of(size, 'a');
-    const std::string together = "x" + name + ": " + value;  // as it is received, not at its start
-    const std::string apart = name + ":  " + value;
+    const std::string together =
+        joined({"x", name, ": ", value});  // as it is received, not at its start
+    const std::string apart = joined({name, ":  ", value});
     head.method = "GET";
     head.path = name;
     head.has_query = true;
@@ -42,9 +51,9 @@ TEST(HeadWriter, CopiesFieldsOfAnyLength) {
                         std::string_view(apart).substr(name.size() + 3)));
     head.framing = Framing::kLength;
     head.content_length = size * 1000000007;
-    const std::string line = name + ": " + value + "\r\n";
-    EXPECT_EQ("GET " + name + "?" + value + " HTTP/1.1\r\nHost: " + value + "\r\n" + line + line +
-                  line + "Content-Length: " + std::to_string(size * 1000000007) + "\r\n\r\n",
+    const std::string line = joined({name, ": ", value, "\r\n"});
+    EXPECT_EQ(joined({"GET ", name, "?", value, " HTTP/1.1\r\nHost: ", value, "\r\n", line, line,
+                      line, "Content-Length: ", std::to_string(size * 1000000007), "\r\n\r\n"}),
               writer.request(head, value));
   }
 }
@@ -55,7 +64,7 @@ TEST(HeadWriter, WritesReceivedFieldsWhateverStandsBetweenThem) {
   HeadWriter writer(clock);
   for (const std::string colon : {": ", ":", ":  ", " :"}) {
     for (const std::string end : {"\r\n", " \r\n", "\n", "\n\n", ""}) {
-      const std::string text = "A" + colon + "1" + end + "Bc" + colon + end + "D" + colon + "2";
+      const std::string text = joined({"A", colon, "1", end, "Bc", colon, end, "D", colon, "2"});
       const std::string_view all = text;
       const std::size_t second = 2 + colon.size() + end.size();
       const std::size_t third = second + 2 + colon.size() + end.size();

@@ -7,9 +7,6 @@
 #include "base/check.h"
 #include "http/server_connection.h"
 
-// The analyzer does not see that ~PoolCall takes a call out of the list it is in.
-// NOLINTBEGIN(clang-analyzer-cplusplus.NewDelete)
-
 namespace gw::http {
 
 namespace {
@@ -36,6 +33,7 @@ void CallList::push(PoolCall& call) {
 }
 
 void CallList::remove(PoolCall& call) {
+  // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): ~PoolCall takes it out of its list
   (call.previous == nullptr ? first : call.previous->next) = call.next;
   (call.next == nullptr ? last : call.next->previous) = call.previous;
   call.next = call.previous = nullptr;
@@ -153,6 +151,7 @@ Pool::~Pool() {
   for (auto& [name, endpoint] : endpoints_) {
     endpoint->resolution.reset();
     for (CallList* list : {&endpoint->waiting, &endpoint->waiting_uploads}) {
+      // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): ~PoolCall takes it out of its list
       while (list->first != nullptr) destroy(*list->first);
     }
   }
@@ -165,6 +164,7 @@ Pool::~Pool() {
     at->orphan();
     at = next;
   }
+  // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): ~PoolCall takes it out of its list
   while (deferred_.first != nullptr) destroy(*deferred_.first);
 }
 
@@ -323,6 +323,7 @@ void Pool::resolve(PoolEndpoint& endpoint) {
         endpoint.pinned = true;
         for (CallList* list : {&endpoint.waiting, &endpoint.waiting_uploads}) {
           while (PoolCall* call = list->first) {
+            // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): ~PoolCall takes it out of its list
             fail_now(*call, UpstreamFailure::kRefused, "its name cannot be resolved", false);
           }
         }
@@ -463,5 +464,3 @@ std::unique_ptr<UpstreamPool> make_upstream_pool(net::Loop& loop, const Upstream
 }
 
 }  // namespace gw::http
-
-// NOLINTEND(clang-analyzer-cplusplus.NewDelete)

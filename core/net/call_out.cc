@@ -128,7 +128,8 @@ bool Transfer::set_up(const CallOutRequest& request, const char* scheme) {
   body = request.body;
   max_bytes = request.max_answer_bytes;
   for (const auto& [name, value] : request.headers) {
-    const std::string line = value.empty() ? name + ";" : name + ": " + value;
+    std::string line = name;
+    line.append(value.empty() ? ";" : ": ").append(value);
     if (line.find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) return false;
     curl_slist* longer = curl_slist_append(headers, line.c_str());
     if (longer == nullptr) return false;

@@ -25,7 +25,7 @@ std::vector<PathPattern> read_uris(Config config) {
   std::vector<PathPattern> patterns;
   for (const std::string& text : config.strings("uris")) {
     std::string error = patterns.emplace_back().compile(text);
-    if (!error.empty()) throw ConfigError("uris", "'" + text + "': " + error);
+    if (!error.empty()) throw ConfigError("uris", error.insert(0, "'" + text + "': "));
   }
   if (patterns.size() > kMostUris) throw ConfigError("uris", "more than 200 patterns");
   return patterns;
