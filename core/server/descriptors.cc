@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/descriptors.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <limits>
@@ -22,6 +24,14 @@ std::uint64_t fixed(std::uint32_t workers) {
 }
 
 }  // namespace
+
+void open_standard_descriptors() {
+  int last = 0;
+  do {
+    last = ::open("/dev/null", O_RDWR);
+  } while (last >= 0 && last <= STDERR_FILENO);
+  if (last >= 0) ::close(last);
+}
 
 std::uint64_t raise_descriptor_limit() {
   rlimit limit{};

@@ -9,6 +9,10 @@
 
 namespace gw::server {
 
+// Opens /dev/null where standard input, output or error is closed: a socket in its place would be taken
+// for it.
+void open_standard_descriptors();
+
 // Raises the soft limit to the hard one. What is allowed then.
 std::uint64_t raise_descriptor_limit();
 

@@ -8,11 +8,13 @@
 #include "server/command_line.h"
 #include "server/commands.h"
 #include "server/crash_handler.h"
+#include "server/descriptors.h"
 #include "server/preflight.h"
 #include "server/server.h"
 
 int main(int argc, char** argv) {
   using namespace gw::server;
+  open_standard_descriptors();
   const CrashStack stack;
   install_crash_handler();
   const CommandLine line = parse_command_line(argc, argv);

@@ -324,6 +324,15 @@ filters = ["echo"]
         gateway.wait_log(r"refused a connection from 127.0.0.1 to listener one: the listener's max_connections")
         gateway.stop()
 
+    def test_standard_descriptors_may_be_closed(self):
+        self.write(self.listener("one", "127.0.0.1:0"))
+        for closing in ("<&-", ">&-", "<&- >&-"):
+            with self.subTest(closing):
+                started = harness.Process(["sh", "-c", f'exec "$@" {closing}', "sh", harness.GATEWAY, "--config", self.config])
+                self.addCleanup(started.kill)
+                started.wait_log("serving")
+                self.assertEqual(started.stop(), 0)
+
     def test_hardly_any_descriptors_are_an_error(self):
         self.write(self.listener("one", "127.0.0.1:0"))
         for limit in (8, 60, 193):
