@@ -158,7 +158,9 @@ bool ServerConnection::step(std::string_view& input) {
   switch (mode_) {
     case Mode::kIdle:
       // Who asks and does not read gets no further answers into memory; on_drained goes on.
-      if (input.empty() || stream_.unsent() > net::Stream::kHighWater) return false;
+      if (stream_.unsent() > net::Stream::kHighWater) return false;
+      skip_empty_lines(input);
+      if (input.empty()) return false;
       timer_.cancel();
       mode_ = Mode::kStarting;
       [[fallthrough]];
@@ -196,16 +198,30 @@ bool ServerConnection::step(std::string_view& input) {
 void ServerConnection::begin_request() {
   transaction_ = owner_->spare_transactions_.make(*this);
   mode_ = Mode::kHead;
+// RFC 9112 2.2: an empty line before a request is ignored; here, two. Nothing has begun with them.
+void ServerConnection::skip_empty_lines(std::string_view& input) {
+  constexpr std::uint32_t kMostBytes = 4;
+  while (!input.empty() && dropped_bytes_ < kMostBytes && input[0] == "\r\n"[dropped_bytes_ % 2]) {
+    ++dropped_bytes_;
+    input.remove_prefix(1);
+  }
+}
+
+// With a line too many, or half of one.
+bool ServerConnection::begins_badly(std::string_view input) const {
+  return dropped_bytes_ % 2 != 0 || input.starts_with('\r') || input.starts_with('\n');
+}
+
 }
 
 bool ServerConnection::feed_head(std::string_view& input) {
   ServerTransaction& t = *transaction_;
-  if (!t.skip_empty_lines(input)) {
+  if (input.empty()) return wait_for_head();
+  if (t.text_.size == 0 && begins_badly(input)) {
     input = {};
     refuse(400, "line ends before the request");
     return true;
   }
-  if (input.empty()) return wait_for_head();
   const ServerLimits& limits = settings().limits;
   const std::size_t before = t.text_.size;
   const HeadParser::Result result = t.parse_head(input, limits);
@@ -337,6 +353,7 @@ void ServerConnection::go_idle() {
 }
 
 // Closing a socket with unread bytes resets the connection and can destroy the answer on its way:
+  dropped_bytes_ = 0;
 // say that nothing follows, and read on for a while. Some clients read their answer when they have
 // sent all.
 void ServerConnection::linger() {

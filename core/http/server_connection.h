@@ -78,7 +78,6 @@ class ServerTransaction final : public Transaction {
     text_ = {};
     arena_.reset();
   }
-  [[nodiscard]] bool skip_empty_lines(std::string_view& input);
   HeadParser::Result parse_head(std::string_view input, const ServerLimits& limits);
   std::uint16_t size_refusal(HeadParser::Result result, const ServerLimits& limits) const;
   bool body_too_large(std::uint64_t more) const;
@@ -113,7 +112,6 @@ class ServerTransaction final : public Transaction {
   bool finished_ = false;      // finish(), abort() or detach() was called
   bool aborted_ = false;
   bool want_writable_ = false;
-  std::uint8_t skipped_ = 0;  // bytes of empty lines before the request
 };
 
 class ServerConnection final : public net::StreamEvents, public TunnelEnd, public StreamSocket {
@@ -166,6 +164,8 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd, publi
   void begin_request();
   bool feed_head(std::string_view& input);
   bool wait_for_head();
+  void skip_empty_lines(std::string_view& input);
+  bool begins_badly(std::string_view input) const;
   void take_request();
   void answer_options();
   bool deliver_body(std::string_view& input);
@@ -206,7 +206,7 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd, publi
   ServerConnection* previous_ = nullptr;
   net::Timer timer_;
   net::Address peer_;
-  std::uint32_t dropped_bytes_ = 0;
+  std::uint32_t dropped_bytes_ = 0;  // by mode_; before a request: of empty lines
   std::uint16_t client_port_ = 0;
   Mode mode_ = Mode::kIdle;
   bool deferred_ : 1 = false;

@@ -285,8 +285,8 @@ TEST(ServerConnection, RequestsThatBeginAndStop) {
   settings.limits.idle_timeout_ms = 60000;
   TestServer server(Echo::serve, settings);
   const std::pair<const char*, const char*> cases[] = {
-      {"G", "408"},  {"GET /a HTT", "408"},    {"GET /a HTTP/1.1\r\n", "408"},
-      {"\r", "408"}, {"\r\nPOST /a\r", "400"}, {"GET /a\r\n", "400"}};
+      {"G", "408"},     {"GET /a HTT", "408"},    {"GET /a HTTP/1.1\r\n", "408"},
+      {"\r\nG", "408"}, {"\r\nPOST /a\r", "400"}, {"GET /a\r\n", "400"}};
   for (const auto& [begun, status] : cases) {
     SCOPED_TRACE(begun);
     Socket client = server.connect();
@@ -301,6 +301,27 @@ TEST(ServerConnection, RequestsThatBeginAndStop) {
   }
   EXPECT_EQ(4u, server.metrics.requests_timed_out.value());
   EXPECT_EQ(4u, server.metrics.requests_malformed.value());  // of each leaver too
+}
+
+// An empty line begins no request: neither its deadline nor an answer.
+TEST(ServerConnection, EmptyLinesLeaveItIdle) {
+  ServerSettings settings;
+  settings.limits.idle_timeout_ms = 300;
+  TestServer server(Echo::serve, settings);
+  const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  for (const char* lines : {"\r", "\r\n", "\r\n\r\n"}) {
+    for (const bool together : {true, false}) {
+      SCOPED_TRACE(std::string(lines) + (together ? " together" : ""));
+      Socket client = server.connect();
+      client.send(together ? get + lines : get);
+      EXPECT_EQ("200", status_of(client.receive_answer()));
+      if (!together) client.send(lines);
+      EXPECT_EQ("", client.receive_all());
+      EXPECT_FALSE(client.was_reset);
+    }
+  }
+  EXPECT_EQ(6u, server.metrics.connections_idle.value());
+  EXPECT_EQ(0u, server.metrics.requests_timed_out.value());
 }
 
 // Between two requests, but with answers under way.

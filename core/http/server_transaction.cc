@@ -36,18 +36,6 @@ net::Loop& ServerTransaction::loop() {
   return connection_.stream_.loop();
 }
 
-// RFC 9112 2.2: an empty line before a request is ignored; here, two. False: more, or half of one.
-bool ServerTransaction::skip_empty_lines(std::string_view& input) {
-  constexpr std::uint8_t kMostSkipped = 4;
-  while (text_.size == 0 && !input.empty() && skipped_ < kMostSkipped &&
-         input[0] == (skipped_ % 2 == 0 ? '\r' : '\n')) {
-    ++skipped_;
-    input.remove_prefix(1);
-  }
-  if (text_.size > 0 || input.empty()) return true;
-  return skipped_ % 2 == 0 && input[0] != '\r' && input[0] != '\n';
-}
-
 // Parses what came and keeps it, as much of it as a head may have.
 HeadParser::Result ServerTransaction::parse_head(std::string_view input,
                                                  const ServerLimits& limits) {
