@@ -89,6 +89,8 @@ class UpstreamCall {
   virtual void resume_reading() = 0;
   // The owner lost interest: the connection is closed, unless the exchange was whole.
   virtual void cancel() = 0;
+  // In on_head: the answer goes on behind its head.
+  virtual bool body_follows() const = 0;
   // In on_head, with 101: the connection, which has left HTTP. It is for Transaction::tunnel, at
   // once.
   virtual TunnelEnd& upgrade() = 0;

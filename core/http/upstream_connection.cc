@@ -92,7 +92,7 @@ void UpstreamConnection::attach(PoolCall& call) {
   text_ = {};
   informational_ = 0;
   in_body_ = answer_begun_ = false;
-  keep_alive_ = false;
+  keep_alive_ = true;
   call.body_sent = 0;
   call.attached_ms = pool_->loop_.now_ms();
   stream_.forget_sent();
@@ -184,8 +184,7 @@ bool UpstreamConnection::step(std::string_view& input) {
     return false;
   }
   if (call_->cancelled) {
-    pool_->destroy(*std::exchange(call_, nullptr));
-    close();
+    let_go(input);
     return false;
   }
   if (!in_body_) return read_head(input);
@@ -250,7 +249,8 @@ bool UpstreamConnection::take_head() {
   const ResponseFacts facts = read_response(*parser_, text_.data, call.head.method == "HEAD", head);
   const char* problem = facts.problem;
   const bool upgrade = head.status == 101;
-  if (problem == nullptr && upgrade && !(call.head.upgrade_websocket && facts.websocket)) {
+  const bool agreed = call.head.upgrade_websocket && facts.websocket && parser_->minor() > 0;
+  if (problem == nullptr && upgrade && !agreed) {
     problem = "an upgrade that nobody asked for";
   }
   if (problem == nullptr && head.status < 200 && !upgrade &&
@@ -261,13 +261,13 @@ bool UpstreamConnection::take_head() {
     fail(UpstreamFailure::kBadAnswer, problem);
     return false;
   }
+  keep_alive_ = keep_alive_ && facts.keep_alive && !upgrade;
   if (head.status < 200 && !upgrade) {
     text_ = {};
     call.sink.on_informational(head);
     return true;
   }
   in_body_ = true;
-  keep_alive_ = facts.keep_alive;
   call.head_received = true;
   body_.start(facts.body, facts.body_bytes);
   timer_.cancel();  // pump() starts it anew, if more is to come
@@ -294,12 +294,27 @@ bool UpstreamConnection::read_body(std::string_view& input) {
   return true;
 }
 
+// After an answer before its request was whole, or with bytes behind it, the next could be wrong.
+bool UpstreamConnection::reusable(bool surplus) const {
+  return keep_alive_ && call_->request_sent && !surplus && !stream_.blocked() &&
+         !stream_.broken() && !peer_ended_ && epoch_ == pool_->epoch_ && endpoint_->has(address_);
+}
+
+// Its call is cancelled. The rest of the answer may be at hand, and the connection serve on.
+void UpstreamConnection::let_go(std::string_view& input) {
+  std::string_view dropped;
+  while (in_body_ && body_.next(input, dropped) == BodyDecoder::Result::kData) {
+  }
+  const bool reuse = in_body_ && body_.ended() && reusable(!input.empty());
+  input = {};
+  timer_.cancel();
+  pool_->destroy(*std::exchange(call_, nullptr));
+  reuse ? go_idle() : close();
+}
+
 void UpstreamConnection::finish_answer(std::string_view data, bool surplus) {
   PoolCall& call = *call_;
-  // An answer before its request was whole, or with bytes behind it: the next one could be wrong.
-  const bool reuse = keep_alive_ && call.request_sent && !surplus && !stream_.blocked() &&
-                     !stream_.broken() && !peer_ended_ && epoch_ == pool_->epoch_ &&
-                     endpoint_->has(address_);
+  const bool reuse = reusable(surplus);
   call.answer_over = true;
   call.upload_over();
   timer_.cancel();

@@ -127,6 +127,10 @@ void PoolCall::cancel() {
   pool.destroy(*this);
 }
 
+bool PoolCall::body_follows() const {
+  return !connection->body_.ended();
+}
+
 TunnelEnd& PoolCall::upgrade() {
   UpstreamConnection& its = *connection;
   its.call_ = nullptr;

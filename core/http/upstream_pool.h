@@ -62,6 +62,7 @@ class PoolCall final : public UpstreamCall {
   void pause_reading() override;
   void resume_reading() override;
   void cancel() override;
+  bool body_follows() const override;
   TunnelEnd& upgrade() override;
   // It holds none of the connections that are for bodies to come.
   void upload_over();
@@ -137,6 +138,8 @@ class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
   bool read_head(std::string_view& input);
   bool take_head();
   bool read_body(std::string_view& input);
+  bool reusable(bool surplus) const;
+  void let_go(std::string_view& input);
   void finish_answer(std::string_view data, bool surplus);
   void go_idle();
   void start_timer(std::uint32_t delay_ms);

@@ -233,6 +233,12 @@ void Exchange::send_answer() {
   }
   if (source_ == Source::kLocal) return send_local();
   send_head();
+  if (bodyless_ && upstream_->body_follows()) {
+    // The client has all of its answer: what the service goes on to say is for nobody.
+    cancel_upstream();
+    stop_request_side();
+    return take_answer_body({}, true);
+  }
   steer_upstream_reading();
 }
 

@@ -184,6 +184,7 @@ class Exchange final : public gw_exchange {
   void on_upstream_informational(const http::ResponseHead& head);
   void on_upstream_head(http::ResponseHead& head);
   void on_upstream_body(std::string_view data, bool last);
+  void take_answer_body(std::string_view data, bool last);
   void on_upstream_writable();
   void on_upstream_failed(const http::UpstreamFailureInfo& info);
 

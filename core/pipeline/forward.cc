@@ -226,6 +226,10 @@ void Exchange::on_upstream_body(std::string_view data, bool last) {
       stop_request_side();
     }
   }
+  take_answer_body(data, last);
+}
+
+void Exchange::take_answer_body(std::string_view data, bool last) {
   if (!response_pipe_.empty())
     return after_response_pipe(response_pipe_->push(response_filters_, data, last));
   send_client(data);

@@ -130,6 +130,18 @@ TEST(Forward, NothingBodylessIsSent) {
   }
 }
 
+// The client has its answer; its next request does not wait for what the service goes on to say.
+TEST(Forward, BodyBehindABodylessAnswerIsNotWaitedFor) {
+  World world;
+  world.start();
+  FakeTransaction& client = world.request();
+  world.call().answers_head(205);
+  EXPECT_EQ(client.status, 205);
+  EXPECT_TRUE(client.finished);
+  EXPECT_TRUE(world.call().cancelled);
+  EXPECT_EQ(client.body, "");
+}
+
 // ---- The endpoint
 
 TEST(Forward, UsesTheEndpointAsChosen) {

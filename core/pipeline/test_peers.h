@@ -180,6 +180,7 @@ class FakeCall final : public http::UpstreamCall {
     EXPECT_FALSE(over);
     over = cancelled = true;
   }
+  bool body_follows() const override { return follows; }
   http::TunnelEnd& upgrade() override {
     EXPECT_FALSE(over);
     over = upgraded = true;
@@ -197,6 +198,7 @@ class FakeCall final : public http::UpstreamCall {
     head = arena->make<http::ResponseHead>(*arena);
     head->status = static_cast<std::uint16_t>(status);
     head->framing = framing;
+    follows = framing != http::Framing::kNone && method != "HEAD" && status != 204 && status != 304;
     for (const auto& [name, value] : list)
       EXPECT_TRUE(head->fields.add(arena->copy(name), arena->copy(value)));
     sink->on_head(*head);
@@ -221,7 +223,7 @@ class FakeCall final : public http::UpstreamCall {
   std::vector<std::pair<std::string, std::string>> fields;
   std::string body;
   bool connected = false, blocked = false, body_finished = false, paused = false;
-  bool over = false, cancelled = false, upgraded = false;
+  bool over = false, cancelled = false, upgraded = false, follows = false;
   http::UpstreamSink* sink = nullptr;
   base::Arena* arena = nullptr;
   http::ResponseHead* head = nullptr;

@@ -355,6 +355,9 @@ class Answers(Case):
             (b"204 No Content\r\n" + chunked + b"0\r\n\r\n", 204, b"", (None, None), False),
             (b"205 Reset Content\r\nContent-Length: 2\r\n\r\nno", 205, b"", ("0", None), True),
             (b"205 Reset Content\r\n" + chunked + b"2\r\nno\r\n0\r\n\r\n", 205, b"", ("0", None), True),
+            (b"205 Reset Content\r\n\r\n", 205, b"", ("0", None), False),
+            (b"205 Reset Content\r\n" + chunked + b"2\r\nno\r\n", 205, b"", ("0", None), False),
+            (b"103 Early Hints\r\nConnection: close\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", 103, None, (None, None), False),
             (b"304 Not Modified\r\nContent-Length: 100\r\n\r\n", 304, b"", ("100", None), True),
             (b"200 OK\r\nContent-Length: 2\r\n\r\noksurplus", 200, b"ok", ("2", None), False),
             (b"200 OK\r\nContent-Length: 2\r\n\r\nok" + b"HTTP/1.1 " + OK, 200, b"ok", ("2", None), False),
@@ -839,7 +842,7 @@ class WebSocket(Case):
         refused = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
         wrong = SWITCH.replace(b"Upgrade: WebSocket", b"Upgrade: h2c")
         silent = SWITCH.replace(b"Connection: Upgrade\r\n", b"")
-        table = [(UPGRADE, refused, 403), (UPGRADE, OK, 200), (UPGRADE, wrong, 502), (UPGRADE, silent, 502),
+        table = [(UPGRADE, refused, 403), (UPGRADE, OK, 200), (UPGRADE, wrong, 502), (UPGRADE, silent, 502), (UPGRADE, old, 502),
                  (GET, SWITCH, 502)]
         for request, answer, status in table:
             with self.subTest(answer=answer, request=request[:8]):
@@ -924,6 +927,7 @@ class WebSocketTimes(Case):
         line.socket.settimeout(harness.DEADLINE_S)
 
     def test_a_side_that_does_not_read_is_cut_off(self):
+        old = SWITCH.replace(b"HTTP/1.1", b"HTTP/1.0")
         client, service = self.joined()
         with self.assertRaises(OSError):
             while True:
