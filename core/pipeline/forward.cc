@@ -28,6 +28,7 @@ constexpr std::size_t kMostAddressBytes = 1024;
 void Exchange::start_attempt(const gw_attempt* previous) {
   gw_endpoint endpoint{};
   if (!choose(previous, endpoint)) return;
+  if (previous != nullptr) dispatcher_.metrics_.attempts_repeated.add();
   const std::uint64_t limit =
       endpoint.body_limit != 0 ? endpoint.body_limit : dispatcher_.options_.body_limit;
   transaction_->set_body_limit(limit);
@@ -130,7 +131,6 @@ void Exchange::attempt_failed(std::int32_t result, bool bytes_sent) {
   dispatcher_.metrics_.attempts_failed.add();
   if (!may_repeat(bytes_sent) || attempts_ >= dispatcher_.options_.max_attempts)
     return answer_failure(result);
-  dispatcher_.metrics_.attempts_repeated.add();
   const gw_attempt previous = last_attempt_;
   start_attempt(&previous);
 }
