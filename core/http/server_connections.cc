@@ -271,6 +271,7 @@ void ServerConnections::drain(std::uint32_t deadline_ms, std::function<void()> d
       environment_.loop, deadline_ms, 0,
       [](void* self) {
         auto& connections = *static_cast<ServerConnections*>(self);
+        connections.log_what_is_cut();
         connections.abort_all();
         if (connections.open_ == 0) connections.drain_done();
       },
@@ -281,6 +282,12 @@ void ServerConnections::drain_done() {
   grace_timer_.cancel();
   drain_timer_.cancel();
   if (drained_) std::exchange(drained_, nullptr)();
+}
+
+void ServerConnections::log_what_is_cut() {
+  if (open_ == 0) return;
+  complain(connection_log_, base::LogLevel::kWarn,
+           [&] { return "the time to drain is over; connections cut: " + std::to_string(open_); });
 }
 
 void ServerConnections::abort_all() {

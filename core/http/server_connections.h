@@ -126,6 +126,7 @@ class ServerConnections {
   void run_deferred();
   void closed(ServerConnection& connection);
   void drain_done();
+  void log_what_is_cut();
   void abort_all();
   std::string_view fresh_request_id(char (&out)[32]);
 

@@ -969,3 +969,4 @@ class WebSocketFilters(Case):
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
+        self.assertIn("the time to drain is over; connections cut: 1\n", self.gateway.log())
