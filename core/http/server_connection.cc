@@ -18,6 +18,7 @@ constexpr std::uint32_t kMostLingerMs = 30000;         // for one that goes on w
 constexpr std::uint32_t kLingerBytes = 16384;          // so many bytes each time
 constexpr std::uint32_t kMostStreamInputBytes = 4096;  // what a stream's client may say in vain
 constexpr std::size_t kMostHeldBytes = 16 * 1024;      // read but not used yet, when reading rests
+constexpr const char* kDoesNotRead = "it does not read its answer";
 
 }  // namespace
 
@@ -68,7 +69,10 @@ void ServerConnection::input_over() {
       if (transaction_->finished_) return;
       if (!transaction_->event_stream_) {
         const bool whole = transaction_->body_.ended();
-        if (whole && !stream_.blocked()) start_timer(settings().limits.half_closed_timeout_ms);
+        if (whole) {
+          transaction_->request_moves();
+          watch_progress();
+        }
         if (whole || !rest_.empty()) return;
       }
       abort_transaction();
@@ -117,9 +121,8 @@ void ServerConnection::on_drained() {
 }
 
 void ServerConnection::on_queued() {
-  if (mode_ == Mode::kTunnel) return tunnel_->on_queued(Tunnel::kClient);
-  const bool answering = mode_ == Mode::kServing || mode_ == Mode::kDetached;
-  if (answering && !timer_.active()) start_timer(settings().limits.write_timeout_ms);
+  if (mode_ == Mode::kTunnel) return tunnel_->on_queued();
+  if (mode_ == Mode::kServing || mode_ == Mode::kDetached) watch_progress();
 }
 
 void ServerConnection::on_closed() {
@@ -195,9 +198,6 @@ bool ServerConnection::step(std::string_view& input) {
   return false;
 }
 
-void ServerConnection::begin_request() {
-  transaction_ = owner_->spare_transactions_.make(*this);
-  mode_ = Mode::kHead;
 // RFC 9112 2.2: an empty line before a request is ignored; here, two. Nothing has begun with them.
 void ServerConnection::skip_empty_lines(std::string_view& input) {
   constexpr std::uint32_t kMostBytes = 4;
@@ -212,6 +212,9 @@ bool ServerConnection::begins_badly(std::string_view input) const {
   return dropped_bytes_ % 2 != 0 || input.starts_with('\r') || input.starts_with('\n');
 }
 
+void ServerConnection::begin_request() {
+  transaction_ = owner_->spare_transactions_.make(*this);
+  mode_ = Mode::kHead;
 }
 
 bool ServerConnection::feed_head(std::string_view& input) {
@@ -272,8 +275,9 @@ void ServerConnection::take_request() {
   t.keep_alive_ = facts.keep_alive;
   t.body_.start(t.request_->framing, t.request_->content_length);
   t.body_limit_ = settings().limits.max_body_bytes;
-  timer_.cancel();
   mode_ = Mode::kServing;
+  t.request_moves();
+  watch_progress();
   if (facts.last_recipient) return answer_options();
   owner_->environment_.handler.on_request(t);
 }
@@ -299,7 +303,7 @@ bool ServerConnection::deliver_body(std::string_view& input) {
   }
   if (data.empty() && !last) return false;
   t.body_bytes_ += data.size();
-  t.body_moved_ = true;
+  t.request_moves();
   t.body_told_ = last;
   t.sink_->on_body(data, last);
   return true;
@@ -349,11 +353,11 @@ void ServerConnection::answer_over(bool more) {
 
 void ServerConnection::go_idle() {
   mode_ = Mode::kIdle;
+  dropped_bytes_ = 0;
   start_timer(owner_->draining_ ? kDrainGraceMs : settings().limits.idle_timeout_ms);
 }
 
 // Closing a socket with unread bytes resets the connection and can destroy the answer on its way:
-  dropped_bytes_ = 0;
 // say that nothing follows, and read on for a while. Some clients read their answer when they have
 // sent all.
 void ServerConnection::linger() {
@@ -381,11 +385,11 @@ void ServerConnection::close(bool reset) {
   stream_.close(reset);
 }
 
-void ServerConnection::abort_transaction() {
+void ServerConnection::abort_transaction(bool client_left) {
   if (transaction_ == nullptr || transaction_->finished_) return;
   transaction_->finished_ = transaction_->aborted_ = true;
   if (mode_ != Mode::kServing) return;
-  metrics().requests_aborted.add();
+  if (client_left) metrics().requests_aborted.add();
   if (TransactionSink* sink = std::exchange(transaction_->sink_, nullptr)) sink->on_aborted();
 }
 
@@ -427,13 +431,13 @@ void ServerConnection::timer_fired() {
       return check_progress();
     case Mode::kIdle:
       if (owner_->draining_) return stream_.blocked() ? linger() : close();
-      if (stream_.blocked()) return check_reader(settings().limits.idle_timeout_ms);
+      if (stream_.blocked()) return check_reader();
       metrics().connections_idle.add();
       complain(owner_->idle_log_, base::LogLevel::kDebug, "closed a connection",
                "no request in time");
       return close();
     case Mode::kLingering:
-      if (stream_.blocked()) return check_reader(settings().limits.write_timeout_ms);
+      if (stream_.blocked()) return check_reader();
       if (std::exchange(dropped_bytes_, 0) >= kLingerBytes &&
           stream_.loop().now_ms() < linger_until_ms_) {
         return start_timer(kLingerMs);
@@ -448,44 +452,61 @@ void ServerConnection::timer_fired() {
 }
 
 // The answer is over, but its end is still here: does the client take any of it?
-void ServerConnection::check_reader(std::uint32_t delay_ms) {
-  if (stream_.took_some()) return start_timer(delay_ms);
-  note_refusal(408, "it does not read its answer");
+void ServerConnection::check_reader() {
+  const std::uint32_t patience = settings().limits.write_timeout_ms;
+  const std::uint32_t stalled = stream_.stalled_ms();
+  if (stalled < patience) return start_timer(patience - stalled);
+  note_refusal(408, kDoesNotRead);
   close(true);
 }
 
-// Every timeout's length while an answer or a body is under way: did anything move?
+// Its client has sent all and ended its side, and waits.
+bool ServerConnection::answers_half_closed() const {
+  return peer_ended_ && !transaction_->head_sent_ && !stream_.blocked();
+}
+
+// While an answer or a body is under way: when is the first of what must move overdue?
+void ServerConnection::watch_progress() {
+  const ServerLimits& limits = settings().limits;
+  std::uint32_t due = UINT32_MAX;
+  const auto wait = [&](std::uint32_t patience, std::uint32_t rested) {
+    due = std::min(due, patience - std::min(patience, rested));
+  };
+  if (stream_.blocked()) wait(limits.write_timeout_ms, stream_.stalled_ms());
+  if (mode_ == Mode::kServing) {
+    const ServerTransaction& t = *transaction_;
+    if (t.awaits_body()) wait(limits.body_idle_timeout_ms, t.rests_ms());
+    if (answers_half_closed()) wait(limits.half_closed_timeout_ms, t.rests_ms());
+  }
+  due == UINT32_MAX ? timer_.cancel() : start_timer(due);
+}
+
 void ServerConnection::check_progress() {
   const ServerLimits& limits = settings().limits;
-  const bool blocked = stream_.blocked();
-  if (blocked && !stream_.took_some()) {
+  if (stream_.blocked() && stream_.stalled_ms() >= limits.write_timeout_ms) {
     if (mode_ == Mode::kDetached) {
       metrics().streams_too_slow.add();
       complain(owner_->stream_log_, base::LogLevel::kInfo, "closed a stream",
                "its client does not read");
       return stream_lost(kStreamTooSlow);
     }
-    note_refusal(408, "it does not read its answer");
-    abort_transaction();
+    note_refusal(408, kDoesNotRead);
+    abort_transaction(false);
     return close(true);
   }
-  bool waiting = false;
   if (mode_ == Mode::kServing) {
-    ServerTransaction& t = *transaction_;
-    if (peer_ended_ && !t.head_sent_ && !blocked) {
+    const ServerTransaction& t = *transaction_;
+    if (answers_half_closed() && t.rests_ms() >= limits.half_closed_timeout_ms) {
       complain(owner_->request_log_, base::LogLevel::kInfo, "ended a request",
                "no answer in time for a client that has ended its side");
       abort_transaction();
       return close();
     }
-    waiting = t.reading_body_ && t.sink_ != nullptr && !t.body_told_;
-    if (waiting && !std::exchange(t.body_moved_, false)) return body_failed(408, "too slow a body");
+    if (t.awaits_body() && t.rests_ms() >= limits.body_idle_timeout_ms) {
+      return body_failed(408, "too slow a body");
+    }
   }
-  if (waiting) {
-    start_timer(limits.body_idle_timeout_ms);
-  } else if (blocked) {
-    start_timer(limits.write_timeout_ms);
-  }
+  watch_progress();
 }
 
 }  // namespace gw::http

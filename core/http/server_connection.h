@@ -87,6 +87,9 @@ class ServerTransaction final : public Transaction {
   }
   AnswerFrame frame_for(const ResponseHead& head) const;
   bool can_keep_alive() const;
+  void request_moves();
+  std::uint32_t rests_ms() const;
+  bool awaits_body() const { return reading_body_ && sink_ != nullptr && !body_told_; }
 
   ServerConnection& connection_;
   base::Arena arena_;
@@ -100,11 +103,11 @@ class ServerTransaction final : public Transaction {
   std::uint64_t body_limit_ = 0;
   std::uint64_t body_bytes_ = 0;
   std::uint64_t answer_left_ = 0;
+  std::uint32_t moved_ms_ = 0;  // of the loop's clock: when the request moved on last
   OutFraming framing_ = OutFraming::kNone;
   bool keep_alive_ = false;  // as the request allows, then as the answer says
   bool reading_body_ = false;
-  bool body_told_ = false;   // the sink heard `last`
-  bool body_moved_ = false;  // since the timer looked
+  bool body_told_ = false;  // the sink heard `last`
   bool continue_sent_ = false;
   bool head_sent_ = false;
   bool refused_ = false;       // its body, if any, was not even looked at
@@ -161,11 +164,11 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd, publi
   void pump(std::string_view input);
   bool step(std::string_view& input);
   void input_over();
+  void skip_empty_lines(std::string_view& input);
+  bool begins_badly(std::string_view input) const;
   void begin_request();
   bool feed_head(std::string_view& input);
   bool wait_for_head();
-  void skip_empty_lines(std::string_view& input);
-  bool begins_badly(std::string_view input) const;
   void take_request();
   void answer_options();
   bool deliver_body(std::string_view& input);
@@ -176,7 +179,7 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd, publi
   void complain(base::LogLimit& limit, base::LogLevel level, const char* what, const char* why);
   void refuse(std::uint16_t status, std::string_view problem);
   std::string_view refusal_body(std::uint16_t status);
-  void abort_transaction();
+  void abort_transaction(bool client_left = true);  // or else it is counted already
   void release_transaction();
   void go_idle();
   void linger();
@@ -184,8 +187,10 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd, publi
   void schedule();
   void start_timer(std::uint32_t delay_ms);
   void timer_fired();
+  bool answers_half_closed() const;
+  void watch_progress();
   void check_progress();
-  void check_reader(std::uint32_t delay_ms);
+  void check_reader();
 
   Written stream_write(std::string_view data) override;
   void stream_end() override;

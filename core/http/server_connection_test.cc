@@ -413,14 +413,19 @@ TEST(ServerConnection, EndOfAnAnswerToAHalfClosedClientIsSent) {
 
 TEST(ServerConnection, EndOfAnAnswerWaitsAsLongAsItMay) {
   const std::string body(20 << 20, 'x');
-  TestServer server([&](Transaction& transaction) { answer(transaction, 200, body); });
-  Socket client = server.connect();
-  client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-  ASSERT_TRUE(client.receive_until("\r\n\r\n"));
-  pollfd end{client.fd(), POLLRDHUP, 0};
-  EXPECT_EQ(0, poll(&end, 1, 5000));  // of write_timeout's 30 s
-  EXPECT_LT(body.size(), client.receive_all().size());
-  EXPECT_FALSE(client.was_reset);
+  ServerSettings settings;
+  settings.limits.idle_timeout_ms = 400;
+  TestServer server([&](Transaction& transaction) { answer(transaction, 200, body); }, settings);
+  for (const char* connection : {"close", "keep-alive"}) {
+    SCOPED_TRACE(connection);
+    Socket client = server.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: " + std::string(connection) + "\r\n\r\n");
+    ASSERT_TRUE(client.receive_until("\r\n\r\n"));
+    pollfd end{client.fd(), POLLRDHUP, 0};
+    EXPECT_EQ(0, poll(&end, 1, 3000));  // of write_timeout's 30 s
+    EXPECT_LT(body.size(), client.receive_all().size());
+    EXPECT_FALSE(client.was_reset);
+  }
 }
 
 TEST(ServerConnection, ConnectionLimits) {

@@ -78,6 +78,14 @@ bool ServerTransaction::body_too_large(std::uint64_t more) const {
          (request_->framing == Framing::kLength && request_->content_length > body_limit_);
 }
 
+void ServerTransaction::request_moves() {
+  moved_ms_ = static_cast<std::uint32_t>(connection_.stream_.loop().now_ms());
+}
+
+std::uint32_t ServerTransaction::rests_ms() const {
+  return static_cast<std::uint32_t>(connection_.stream_.loop().now_ms()) - moved_ms_;
+}
+
 void ServerTransaction::read_body() {
   reading_body_ = true;
   if (body_told_) return;
@@ -88,10 +96,8 @@ void ServerTransaction::read_body() {
     connection_.stream_.flush();
   }
   if (!body_.ended()) {
-    body_moved_ = true;  // the time in which nothing was asked of the client does not count
-    if (!connection_.timer_.active()) {
-      connection_.start_timer(connection_.settings().limits.body_idle_timeout_ms);
-    }
+    request_moves();  // the time in which nothing was asked of the client does not count
+    connection_.watch_progress();
   }
   connection_.schedule();
 }
@@ -220,10 +226,7 @@ void ServerTransaction::detach(DetachedStream& stream) {
   connection.dropped_bytes_ = 0;
   connection.mode_ = ServerConnection::Mode::kDetached;
   connection.metrics().streams_open.add();
-  connection.timer_.cancel();
-  if (connection.stream_.blocked()) {
-    connection.start_timer(connection.settings().limits.write_timeout_ms);
-  }
+  connection.watch_progress();
   finished_ = true;
   sink_ = nullptr;
   stream.attached_to(connection);

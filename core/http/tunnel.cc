@@ -20,7 +20,6 @@ Tunnel::Tunnel(TunnelEnd& client, TunnelEnd& service, const TunnelLimits& limits
       moved_ms_(client.tunnel_stream().loop().now_ms()) {
   metrics_.tunnels.add();
   metrics_.tunnels_open.add();
-  taken_ms_[kClient] = taken_ms_[kService] = moved_ms_;
   start_timer();
 }
 
@@ -45,11 +44,6 @@ void Tunnel::on_drained(Side to) {
   stop_when_drained();
 }
 
-void Tunnel::on_queued(Side to) {
-  taken_ms_[to] = stream(to).loop().now_ms();
-  start_timer();
-}
-
 // Closing a socket would drop what waits for it.
 void Tunnel::stop_when_drained() {
   if (!ended_[kClient] || !ended_[kService]) return;
@@ -71,7 +65,8 @@ void Tunnel::start_timer() {
   const std::uint64_t now = stream(kClient).loop().now_ms();
   std::uint64_t due = moved_ms_ + limits_.idle_timeout_ms;
   for (const Side side : {kClient, kService}) {
-    if (stream(side).blocked()) due = std::min(due, taken_ms_[side] + limits_.write_timeout_ms);
+    if (!stream(side).blocked()) continue;
+    due = std::min(due, now - stream(side).stalled_ms() + limits_.write_timeout_ms);
   }
   timer_.start(
       stream(kClient).loop(), static_cast<std::uint32_t>(due - std::min(due, now)), 0,
@@ -84,8 +79,8 @@ void Tunnel::timer_fired() {
   if (now - moved_ms_ >= limits_.idle_timeout_ms) why = "neither side says anything";
   for (const Side side : {kClient, kService}) {
     if (!stream(side).blocked()) continue;
-    if (stream(side).took_some()) taken_ms_[side] = now;
-    if (now - taken_ms_[side] >= limits_.write_timeout_ms) why = "a side does not read";
+    const std::uint32_t stalled = stream(side).stalled_ms();
+    if (stalled >= limits_.write_timeout_ms) why = "a side does not read";
   }
   if (why == nullptr) return start_timer();
   metrics_.tunnels_timed_out.add();

@@ -48,7 +48,7 @@ class Tunnel {
   // `from` says nothing more. May be told twice.
   void on_end(Side from);
   void on_drained(Side to);
-  void on_queued(Side to);
+  void on_queued() { start_timer(); }
   void stop(bool reset);
 
  private:
@@ -64,8 +64,7 @@ class Tunnel {
   TunnelLimits limits_;
   HttpMetrics& metrics_;
   net::Timer timer_;
-  std::uint64_t moved_ms_;       // when something was said last
-  std::uint64_t taken_ms_[2]{};  // when that side last took bytes, while some wait for it
+  std::uint64_t moved_ms_;  // when something was said last
   bool ended_[2]{};
 };
 

@@ -371,7 +371,7 @@ void UpstreamConnection::on_drained() {
 }
 
 void UpstreamConnection::on_queued() {
-  if (state_ == State::kTunnel) return tunnel_->on_queued(Tunnel::kService);
+  if (state_ == State::kTunnel) return tunnel_->on_queued();
   if (call_ != nullptr && !timer_.active()) start_timer(call_->target.idle_timeout_ms);
 }
 
@@ -398,11 +398,16 @@ void UpstreamConnection::timer_fired() {
     return connect_failed(UpstreamFailure::kConnectTimeout, "it did not accept in time");
   }
   if (state_ == State::kIdle) return close();
-  const bool moved = stream_.blocked() && stream_.took_some();
-  if (call_->paused || moved) return start_timer(call_->target.idle_timeout_ms);
+  const std::uint32_t patience = call_->target.idle_timeout_ms;
+  if (stream_.blocked()) {
+    const std::uint32_t stalled = stream_.stalled_ms();
+    if (stalled < patience) return start_timer(patience - stalled);
+  }
+  if (call_->paused) return start_timer(patience);
   if (!call_->request_sent && !stream_.blocked() && !in_body_) return;  // the client is slow
-  fail(UpstreamFailure::kResponseTimeout,
-       in_body_ ? "its answer stalled" : "it did not answer in time");
+  fail(UpstreamFailure::kResponseTimeout, in_body_            ? "its answer stalled"
+                                          : stream_.blocked() ? "it does not read its request"
+                                                              : "it did not answer in time");
 }
 
 }  // namespace gw::http

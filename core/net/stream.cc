@@ -62,7 +62,7 @@ void Stream::begin(Loop& loop, StreamEvents& events) {
   GW_CHECK(state_ == State::kNone);
   loop_ = &loop;
   events_ = &events;
-  broken_ = above_high_water_ = end_output_ = fin_sent_ = took_some_ = sent_any_ = reading_ = false;
+  broken_ = above_high_water_ = end_output_ = fin_sent_ = sent_any_ = reading_ = false;
   fd_ = -1;
   connect_error_ = 0;
   watched_ = 0;

@@ -73,8 +73,10 @@ class Stream {
   bool blocked() const { return queued() > 0; }
   // on_drained will follow; call it while blocked().
   void tell_when_drained() { above_high_water_ = true; }
-  // Did the socket take bytes from the queue since this was last asked? Progress of a slow peer.
-  bool took_some();
+  // For how long has the peer taken nothing of what waits for it? 0 when nothing waits. What it takes
+  // of what the system holds for it is seen only here: ask at least as often as it may be patient.
+  // A system call while blocked().
+  std::uint32_t stalled_ms();
   bool broken() const { return broken_; }
   // Did the socket take anything (or may it have) since forget_sent()?
   bool sent_any() const { return sent_any_; }
@@ -110,6 +112,8 @@ class Stream {
   static void send_all(LoopImpl& impl);
   void send_now(std::string_view gathered, std::string_view more);
   void enqueue(std::string_view data);
+  void note_progress();
+  std::uint32_t held_by_system() const;
   void write_queue();
   void give_back(std::size_t sent);
   void tell_later();
@@ -137,7 +141,6 @@ class Stream {
   bool above_high_water_ : 1 = false;
   bool end_output_ : 1 = false;
   bool fin_sent_ : 1 = false;
-  bool took_some_ : 1 = false;
   bool sent_any_ : 1 = false;
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Stream: what goes out: gathered in the loop's buffer, sent, queued.
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -48,16 +50,29 @@ struct Stream::Queue {
   Chunk* first = nullptr;
   Chunk* last = nullptr;
   std::size_t bytes = 0;
+  std::uint64_t moved_ms = 0;  // when the peer took some last, as far as is known
+  std::uint32_t held = 0;      // bytes that the system held for it then
 };
 
 std::size_t Stream::queued() const {
   return queue_ == nullptr ? 0 : queue_->bytes;
 }
 
-bool Stream::took_some() {
-  const bool took = took_some_;
-  took_some_ = false;
-  return took;
+// Not yet acknowledged, or on a Unix socket not read.
+std::uint32_t Stream::held_by_system() const {
+  int bytes = 0;
+  return ::ioctl(fd_, SIOCOUTQ, &bytes) == 0 ? static_cast<std::uint32_t>(bytes) : 0;
+}
+
+void Stream::note_progress() {
+  queue_->moved_ms = loop_->now_ms();
+  queue_->held = held_by_system();
+}
+
+std::uint32_t Stream::stalled_ms() {
+  if (queue_ == nullptr) return 0;
+  if (held_by_system() < queue_->held) note_progress();
+  return static_cast<std::uint32_t>(loop_->now_ms() - queue_->moved_ms);
 }
 
 bool Stream::write(std::string_view data) {
@@ -159,7 +174,7 @@ void Stream::enqueue(std::string_view data) {
     data.remove_prefix(part);
   }
   if (!first) return;
-  took_some_ = false;
+  note_progress();
   want(UV_WRITABLE);
   events_->on_queued();
 }
@@ -178,9 +193,10 @@ void Stream::write_queue() {
     if (!try_again(errno)) fail();
     return;
   }
-  took_some_ = took_some_ || sent > 0;
   give_back(static_cast<std::size_t>(sent));
-  if (queue_->first == nullptr) {
+  if (queue_->first != nullptr) {
+    note_progress();
+  } else {
     free_queue();
     if (end_output_) send_fin();
   }

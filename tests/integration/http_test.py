@@ -742,6 +742,92 @@ class Times(Case):
         self.gateway.wait_log("too many requests wait for it")
 
 
+class SlowReaders(Case):
+    """Whoever goes on reading, however slowly, is not cut off; every other time-out is shorter than this takes."""
+
+    server = ('write_timeout = "2s"\nupstream_body_idle_timeout = "2s"\nbody_idle_timeout = "500ms"\nidle_timeout = "1s"\n'
+              'response_timeout = "1s"\nmax_body_bytes = "1GiB"\n')
+    RATES = 20_000_000, 100_000  # bytes a second: through many fillings of the sockets, and within one
+    LENGTH = b"Content-Length: 1000000000\r\n\r\n"
+
+    def keeps_up(self, writer, reader, rate):
+        """What `writer` pours out is read at that rate for some seconds, without an end."""
+        stop = threading.Event()
+
+        def pour():
+            with contextlib.suppress(OSError):
+                while not stop.is_set():
+                    writer.socket.send(b"x" * 65536)
+
+        pouring = threading.Thread(target=pour)
+        pouring.start()
+        try:
+            begun, taken = time.monotonic(), 0
+            while (passed := time.monotonic() - begun) < 5:
+                while taken < rate * passed:
+                    piece = reader.socket.recv(min(65536, rate // 20))
+                    self.assertTrue(piece, f"ended after {passed:.1f} s and {taken} bytes")
+                    taken += len(piece)
+                time.sleep(0.02)
+        finally:
+            stop.set()
+            writer.close()
+            reader.close()
+            pouring.join()
+
+    def test_of_answers(self):
+        for rate in self.RATES:
+            with self.subTest(rate):
+                client = self.client(GET, receive_buffer=16384)
+                service = self.service()
+                service.head()
+                service.send(b"HTTP/1.1 200 OK\r\n" + self.LENGTH)
+                self.assertEqual(client.head().status, 200)
+                self.keeps_up(service, client, rate)
+
+    def test_of_uploads(self):
+        for rate in self.RATES:
+            with self.subTest(rate):
+                client = self.client(b"POST /x HTTP/1.1\r\nHost: shop\r\n" + self.LENGTH)
+                service = self.service()
+                service.head()
+                self.keeps_up(client, service, rate)
+
+    def test_of_websockets(self):
+        for rate in self.RATES:
+            with self.subTest(rate):
+                client, service = self.joined()
+                self.keeps_up(service, client, rate)
+
+    def test_of_the_end_of_an_answer(self):
+        """Which the gateway still holds when its part is over."""
+        body = b"x" * 6_000_000
+        client = self.client(GET, receive_buffer=16384)
+        service = self.service()
+        service.head()
+        service.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        self.assertEqual(client.head().status, 200)
+        for _ in range(len(body) // 75_000):
+            client.exactly(75_000)
+            time.sleep(0.05)
+
+    def test_who_sends_all_before_it_reads(self):
+        """Its body comes slowly, and the answer fills the sockets meanwhile."""
+        size = 12_000_000
+        client = self.client(b"POST /x HTTP/1.1\r\nHost: shop\r\nContent-Length: 40\r\n\r\n", receive_buffer=16384)
+        service = self.service()
+        service.head()
+        service.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        self.assertEqual(client.head().status, 200)
+        pouring = threading.Thread(target=service.socket.sendall, args=(b"x" * size,))
+        pouring.start()
+        for _ in range(39):  # within write_timeout, and longer than body_idle_timeout
+            client.send(b"x")
+            time.sleep(0.025)
+        client.send(b"x").skip(size)
+        pouring.join()
+
+
 class RouteTimes(Case):
     """A route's own times count, not the server's."""
     server = 'response_timeout = "10m"\nupstream_body_idle_timeout = "300ms"\n'
@@ -841,6 +927,7 @@ class WebSocket(Case):
     def test_what_services_answer(self):
         refused = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
         wrong = SWITCH.replace(b"Upgrade: WebSocket", b"Upgrade: h2c")
+        old = SWITCH.replace(b"HTTP/1.1", b"HTTP/1.0")
         silent = SWITCH.replace(b"Connection: Upgrade\r\n", b"")
         table = [(UPGRADE, refused, 403), (UPGRADE, OK, 200), (UPGRADE, wrong, 502), (UPGRADE, silent, 502), (UPGRADE, old, 502),
                  (GET, SWITCH, 502)]
@@ -927,7 +1014,6 @@ class WebSocketTimes(Case):
         line.socket.settimeout(harness.DEADLINE_S)
 
     def test_a_side_that_does_not_read_is_cut_off(self):
-        old = SWITCH.replace(b"HTTP/1.1", b"HTTP/1.0")
         client, service = self.joined()
         with self.assertRaises(OSError):
             while True:
@@ -940,6 +1026,7 @@ class WebSocketTimes(Case):
         self.gateway.stop()
         client.rest()
         service.rest()
+        self.assertIn("the time to drain is over; connections cut: 1\n", self.gateway.log())
 
 
 class WebSocketFilters(Case):
@@ -969,4 +1056,3 @@ class WebSocketFilters(Case):
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
-        self.assertIn("the time to drain is over; connections cut: 1\n", self.gateway.log())
