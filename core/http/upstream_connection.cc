@@ -91,7 +91,7 @@ void UpstreamConnection::attach(PoolCall& call) {
   timer_.cancel();
   text_ = {};
   informational_ = 0;
-  in_body_ = answer_begun_ = false;
+  in_body_ = answer_begun_ = was_blocked_ = false;
   keep_alive_ = true;
   call.body_sent = 0;
   call.attached_ms = pool_->loop_.now_ms();
@@ -399,11 +399,15 @@ void UpstreamConnection::timer_fired() {
   }
   if (state_ == State::kIdle) return close();
   const std::uint32_t patience = call_->target.idle_timeout_ms;
-  if (stream_.blocked()) {
+  const bool was_blocked = std::exchange(was_blocked_, stream_.blocked());
+  if (was_blocked_) {
     const std::uint32_t stalled = stream_.stalled_ms();
     if (stalled < patience) return start_timer(patience - stalled);
   }
   if (call_->paused) return start_timer(patience);
+  if (was_blocked && !was_blocked_ && call_->request_sent && !in_body_) {
+    return start_response_timer();  // it has the request only now
+  }
   if (!call_->request_sent && !stream_.blocked() && !in_body_) return;  // the client is slow
   fail(UpstreamFailure::kResponseTimeout, in_body_            ? "its answer stalled"
                                           : stream_.blocked() ? "it does not read its request"

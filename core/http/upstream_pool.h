@@ -170,6 +170,7 @@ class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
   bool reused_ = false;
   bool in_body_ = false;
   bool answer_begun_ = false;
+  bool was_blocked_ = false;  // when the timer looked
   bool keep_alive_ = false;
   bool peer_ended_ = false;
 };

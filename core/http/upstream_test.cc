@@ -245,6 +245,34 @@ TEST_F(Upstream, SlowReaderOfTheAnswer) {
   EXPECT_EQ(kSize, call.body.size());
 }
 
+// The time for its answer begins when it has the request.
+TEST_F(Upstream, SlowReaderOfTheRequestMayTakeItsTimeToAnswer) {
+  Call call(thread, *pool, service.address());
+  call.target.response_timeout_ms = 1500;
+  call.target.idle_timeout_ms = 500;
+  constexpr std::size_t kSize = 80'000'000;
+  call.with_body(Framing::kLength, kSize);
+  thread.run([&] {
+    call.call = pool->start(call.target, call.head, call.arena, call);
+    (void)call.call->send_body({});
+  });
+  Socket peer = service.accept();
+  ASSERT_TRUE(thread.wait_until([&] { return call.writable > 0; }));
+  thread.run([&] {
+    (void)call.call->send_body(std::string(kSize, 'x'));
+    call.call->finish_body();
+  });
+  ASSERT_TRUE(peer.receive_until("\r\n\r\n"));
+  const std::size_t head = peer.received.find("\r\n\r\n") + 4;
+  constexpr std::size_t kPiece = 1'000'000;  // in 4 s
+  for (std::size_t taken = 0; taken < kSize; taken += kPiece) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    ASSERT_TRUE(peer.receive_bytes(head + taken + kPiece));
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  ASSERT_TRUE(serves(peer, call));
+}
+
 TEST_F(Upstream, SlowReaderOfTheRequest) {
   Call call(thread, *pool, service.address());
   constexpr std::size_t kSize = 40'000'000;
