@@ -57,9 +57,15 @@ void ServerConnection::body_failed(std::uint16_t status, std::string_view proble
 void ServerConnection::note_refusal(std::uint16_t status, std::string_view problem) {
   counter_of(status, metrics()).add();
   owner_->complain(owner_->request_log_, base::LogLevel::kInfo, [&] {
+    constexpr std::size_t kMostPathBytes = 200;
     char address[net::Address::kTextBytes];
-    return "ended a request of " + std::string(peer_.host_text(address)) + ": " +
-           std::to_string(status) + ", " + std::string(problem);
+    std::string line = "ended a request of " + std::string(peer_.host_text(address)) + ": " +
+                       std::to_string(status) + ", " + std::string(problem);
+    if (transaction_ == nullptr || !transaction_->request_.has_value()) return line;
+    const RequestHead& head = *transaction_->request_;
+    if (head.path.empty()) return line;  // it is what is wrong
+    return line + " (" + std::string(head.method) + " " +
+           std::string(head.path.substr(0, kMostPathBytes)) + ")";
   });
 }
 

@@ -4,6 +4,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -160,12 +161,13 @@ std::shared_ptr<const Document> parse_file(const std::string& path, Complaints& 
     complaints.add(path, {}, error ? error.message() : "not a file");
     return nullptr;
   }
+  errno = 0;
   std::ifstream stream(path, std::ios::binary);
   // One byte more than allowed, so that a longer file is seen to be one.
   std::string text(kMaxDocumentBytes + 1, '\0');
   stream.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (!stream.is_open() || stream.bad()) {
-    complaints.add(path, {}, "cannot be read");
+    complaints.add(path, {}, errno == 0 ? "cannot be read" : std::system_category().message(errno));
     return nullptr;
   }
   text.resize(static_cast<std::size_t>(stream.gcount()));

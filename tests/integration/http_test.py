@@ -685,7 +685,7 @@ class Times(Case):
         service.rest()
         client.rest()
         self.counted('gateway_requests_ended_total{reason="timed_out"}', 1)
-        self.gateway.wait_log("ended a request of 127.0.0.1: 408, too slow a body")
+        self.gateway.wait_log("ended a request of 127.0.0.1: 408, too slow a body \\(POST /x\\)")
 
     def test_idle_connection(self):
         client = self.client(GET)
