@@ -114,6 +114,7 @@ void ServerConnection::on_drained() {
     full_ = false;
     detached_->on_writable();
   } else if (mode_ == Mode::kIdle) {
+    start_idle_timer();  // until now it was busy with its answer
     schedule();
   } else if (mode_ == Mode::kLingering) {
     linger();  // some of it may wait still
@@ -354,6 +355,10 @@ void ServerConnection::answer_over(bool more) {
 void ServerConnection::go_idle() {
   mode_ = Mode::kIdle;
   dropped_bytes_ = 0;
+  start_idle_timer();
+}
+
+void ServerConnection::start_idle_timer() {
   start_timer(owner_->draining_ ? kDrainGraceMs : settings().limits.idle_timeout_ms);
 }
 
@@ -431,7 +436,10 @@ void ServerConnection::timer_fired() {
       return check_progress();
     case Mode::kIdle:
       if (owner_->draining_) return stream_.blocked() ? linger() : close();
-      if (stream_.blocked()) return check_reader();
+      if (stream_.blocked()) {
+        stream_.tell_when_drained();
+        return check_reader();
+      }
       metrics().connections_idle.add();
       complain(owner_->idle_log_, base::LogLevel::kDebug, "closed a connection",
                "no request in time");

@@ -182,6 +182,7 @@ class ServerConnection final : public net::StreamEvents, public TunnelEnd, publi
   void abort_transaction(bool client_left = true);  // or else it is counted already
   void release_transaction();
   void go_idle();
+  void start_idle_timer();
   void linger();
   void close(bool reset = false);
   void schedule();

@@ -63,7 +63,7 @@ void ServerConnection::note_refusal(std::uint16_t status, std::string_view probl
                        std::to_string(status) + ", " + std::string(problem);
     if (transaction_ == nullptr || !transaction_->request_.has_value()) return line;
     const RequestHead& head = *transaction_->request_;
-    if (head.path.empty()) return line;  // it is what is wrong
+    if (head.path.empty()) return line;
     return line + " (" + std::string(head.method) + " " +
            std::string(head.path.substr(0, kMostPathBytes)) + ")";
   });

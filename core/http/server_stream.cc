@@ -74,7 +74,7 @@ void ServerConnection::tunnel_timed_out(const char* why) {
 // ---- The end of the process
 
 void ServerConnection::drain() {
-  if (mode_ == Mode::kIdle) return go_idle();
+  if (mode_ == Mode::kIdle) return start_idle_timer();
   if (mode_ == Mode::kDetached) detached_->on_drain();
 }
 

@@ -17,7 +17,8 @@ namespace {
 constexpr std::uint8_t kMostInformational = 16;  // 1xx answers before the final one
 constexpr std::uint64_t kStarvingMs = 1000;
 constexpr std::uint64_t kStarvingBytesPerMs = 4;
-constexpr std::size_t kExchangeBytes = 512;  // of what sinks and arenas are embedded in
+constexpr std::uint32_t kMostPauseMs = 10000;  // of an answer, while others wait
+constexpr std::size_t kExchangeBytes = 512;    // of what sinks and arenas are embedded in
 
 // The system's words for an error; static.
 const char* words(int error) {
@@ -91,7 +92,7 @@ void UpstreamConnection::attach(PoolCall& call) {
   timer_.cancel();
   text_ = {};
   informational_ = 0;
-  in_body_ = answer_begun_ = was_blocked_ = false;
+  in_body_ = answer_begun_ = false;
   keep_alive_ = true;
   call.body_sent = 0;
   call.attached_ms = pool_->loop_.now_ms();
@@ -366,25 +367,45 @@ void UpstreamConnection::fail(UpstreamFailure failure, const char* detail) {
 
 void UpstreamConnection::on_drained() {
   if (state_ == State::kTunnel) return tunnel_->on_drained(Tunnel::kService);
-  if (call_ == nullptr || !std::exchange(call_->wants_writable, false)) return;
+  if (call_ == nullptr) return;
+  if (call_->request_sent) start_response_timer();
+  if (!std::exchange(call_->wants_writable, false)) return;
   call_->sink.on_writable();
 }
 
 void UpstreamConnection::on_queued() {
   if (state_ == State::kTunnel) return tunnel_->on_queued();
-  if (call_ != nullptr && !timer_.active()) start_timer(call_->target.idle_timeout_ms);
+  if (call_ == nullptr) return;
+  if (call_->request_sent) stream_.tell_when_drained();
+  if (!timer_.active()) start_timer(call_->target.idle_timeout_ms);
 }
 
+// Begins anew when the socket has the last of the request.
 void UpstreamConnection::start_response_timer() {
-  if (!in_body_) start_timer(call_->target.response_timeout_ms);
+  if (in_body_) return;
+  untaken_ = kUnknown;
+  if (stream_.blocked()) stream_.tell_when_drained();
+  start_timer(call_->target.response_timeout_ms);
 }
 
-bool UpstreamConnection::starves() const {
-  if (state_ != State::kBusy || call_ == nullptr || call_->request_sent || answer_begun_ ||
-      call_->failure.has_value() || stream_.blocked())
-    return false;
-  const std::uint64_t age_ms = pool_->loop_.now_ms() - call_->attached_ms;
-  return age_ms >= kStarvingMs && call_->body_sent < age_ms * kStarvingBytesPerMs;
+const char* UpstreamConnection::starves() const {
+  if (state_ != State::kBusy || call_ == nullptr || call_->failure.has_value()) return nullptr;
+  const std::uint64_t now_ms = pool_->loop_.now_ms();
+  if (in_body_) {
+    const bool slow = call_->paused && now_ms - call_->paused_ms >= kMostPauseMs;
+    return slow ? "its client reads too slowly, and others wait" : nullptr;
+  }
+  if (call_->request_sent || answer_begun_ || stream_.blocked()) return nullptr;
+  const std::uint64_t age_ms = now_ms - call_->attached_ms;
+  const bool slow = age_ms >= kStarvingMs && call_->body_sent < age_ms * kStarvingBytesPerMs;
+  return slow ? "its client sends a body too slowly, and others wait" : nullptr;
+}
+
+// Has it taken, since this was last asked, some of a request that the system holds?
+bool UpstreamConnection::takes_request() {
+  const std::uint32_t untaken = stream_.held_by_system();
+  const std::uint32_t before = std::exchange(untaken_, untaken);
+  return before == kUnknown ? untaken > 0 : untaken < before;
 }
 
 void UpstreamConnection::start_timer(std::uint32_t delay_ms) {
@@ -399,14 +420,13 @@ void UpstreamConnection::timer_fired() {
   }
   if (state_ == State::kIdle) return close();
   const std::uint32_t patience = call_->target.idle_timeout_ms;
-  const bool was_blocked = std::exchange(was_blocked_, stream_.blocked());
-  if (was_blocked_) {
+  if (stream_.blocked()) {
     const std::uint32_t stalled = stream_.stalled_ms();
     if (stalled < patience) return start_timer(patience - stalled);
   }
   if (call_->paused) return start_timer(patience);
-  if (was_blocked && !was_blocked_ && call_->request_sent && !in_body_) {
-    return start_response_timer();  // it has the request only now
+  if (call_->request_sent && !in_body_ && call_->body_sent > 0 && takes_request()) {
+    return start_timer(call_->target.response_timeout_ms);
   }
   if (!call_->request_sent && !stream_.blocked() && !in_body_) return;  // the client is slow
   fail(UpstreamFailure::kResponseTimeout, in_body_            ? "its answer stalled"

@@ -106,7 +106,7 @@ void PoolCall::finish_body() {
 }
 
 void PoolCall::pause_reading() {
-  paused = true;
+  if (!std::exchange(paused, true)) paused_ms = pool.loop_.now_ms();
 }
 
 void PoolCall::resume_reading() {
@@ -384,10 +384,9 @@ void Pool::shed_starving() {
         !(uploads_full && endpoint->waiting_uploads.size > 0))
       continue;
     UpstreamConnection* at = connections_;
-    while (at != nullptr && (at->endpoint_ != endpoint.get() || !at->starves())) at = at->next_;
-    if (at == nullptr) continue;
-    fail_later(*at->call_, UpstreamFailure::kOverloaded,
-               "its client sends a body too slowly, and others wait");
+    while (at != nullptr && (at->endpoint_ != endpoint.get() || at->starves() == nullptr))
+      at = at->next_;
+    if (at != nullptr) fail_later(*at->call_, UpstreamFailure::kOverloaded, at->starves());
   }
   if (!waits) shed_timer_.cancel();
 }

@@ -82,6 +82,7 @@ class PoolCall final : public UpstreamCall {
   std::uint64_t body_sent = 0;
   std::uint64_t turn = 0;                  // of its waiting
   std::uint64_t attached_ms = 0;           // when it got its connection
+  std::uint64_t paused_ms = 0;             // since when it is paused
   std::optional<UpstreamFailure> failure;  // to be told
   const char* detail = "";
   bool request_sent = false;  // whole
@@ -112,7 +113,8 @@ class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
   bool may_be_stale() const { return reused_ && !answer_begun_; }
   void start_response_timer();
   // It waits for a client that hardly sends anything of its body.
-  bool starves() const;
+  // Why it should make room for those who wait; null: it should not.
+  const char* starves() const;
   net::Stream& stream() { return stream_; }
 
   void on_connected(int error) override;
@@ -142,9 +144,11 @@ class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
   void let_go(std::string_view& input);
   void finish_answer(std::string_view data, bool surplus);
   void go_idle();
+  bool takes_request();
   void start_timer(std::uint32_t delay_ms);
   void timer_fired();
 
+  static constexpr std::uint32_t kUnknown = UINT32_MAX;
   net::Stream stream_;
   Pool* pool_;
   PoolEndpoint* endpoint_ = nullptr;
@@ -165,12 +169,12 @@ class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
   net::Address address_;  // of the peer; kNone: a Unix socket
   std::uint64_t epoch_ = 0;
   std::uint32_t tried_ = 0;
+  std::uint32_t untaken_ = kUnknown;  // of a whole request, when the timer looked
   std::uint8_t informational_ = 0;
   State state_ = State::kConnecting;
   bool reused_ = false;
   bool in_body_ = false;
   bool answer_begun_ = false;
-  bool was_blocked_ = false;  // when the timer looked
   bool keep_alive_ = false;
   bool peer_ended_ = false;
 };

@@ -77,6 +77,9 @@ class Stream {
   // of what the system holds for it is seen only here: ask at least as often as it may be patient.
   // A system call while blocked().
   std::uint32_t stalled_ms();
+  // Bytes that have left and that the peer has not taken: not acknowledged, or on a Unix socket not
+  // read. A system call.
+  std::uint32_t held_by_system() const;
   bool broken() const { return broken_; }
   // Did the socket take anything (or may it have) since forget_sent()?
   bool sent_any() const { return sent_any_; }
@@ -113,7 +116,6 @@ class Stream {
   void send_now(std::string_view gathered, std::string_view more);
   void enqueue(std::string_view data);
   void note_progress();
-  std::uint32_t held_by_system() const;
   void write_queue();
   void give_back(std::size_t sent);
   void tell_later();

@@ -58,7 +58,6 @@ std::size_t Stream::queued() const {
   return queue_ == nullptr ? 0 : queue_->bytes;
 }
 
-// Not yet acknowledged, or on a Unix socket not read.
 std::uint32_t Stream::held_by_system() const {
   int bytes = 0;
   return ::ioctl(fd_, SIOCOUTQ, &bytes) == 0 ? static_cast<std::uint32_t>(bytes) : 0;

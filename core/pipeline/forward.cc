@@ -28,7 +28,6 @@ constexpr std::size_t kMostAddressBytes = 1024;
 void Exchange::start_attempt(const gw_attempt* previous) {
   gw_endpoint endpoint{};
   if (!choose(previous, endpoint)) return;
-  if (previous != nullptr) dispatcher_.metrics_.attempts_repeated.add();
   const std::uint64_t limit =
       endpoint.body_limit != 0 ? endpoint.body_limit : dispatcher_.options_.body_limit;
   transaction_->set_body_limit(limit);
@@ -37,6 +36,7 @@ void Exchange::start_attempt(const gw_attempt* previous) {
     return answer_error(filter_count(), 413, http::usual_error_code(413));
   }
   dispatcher_.metrics_.attempts.add();
+  if (previous != nullptr) dispatcher_.metrics_.attempts_repeated.add();
   attempt_open_ = true;
   stale_repeated_ = false;
   aim(endpoint);

@@ -105,7 +105,7 @@ class Full(http_test.Case):
 
 
 class Slow(http_test.Case):
-    server = "max_upstream_connections_per_endpoint = 2\n"
+    server = 'max_upstream_connections_per_endpoint = 2\nconnect_timeout = "30s"\n'
 
     def test_bodies(self):
         """Who sends one byte after the other does not keep a service from the others."""
@@ -124,6 +124,25 @@ class Slow(http_test.Case):
             service.send(LAST)
             service.close()
         self.assertEqual([client.answer()[1] for client in waiting], [b"ok", b"ok"])
+
+    def test_readers(self):
+        """Nor does who reads next to nothing of a long answer."""
+        for _ in range(2):
+            self.client(GET, receive_buffer=16384)
+            service = self.service()
+            service.head()
+            service.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+            service.socket.settimeout(0.5)
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    service.socket.send(b"x" * 65536)
+        client = self.client(GET)
+        service = self.service()
+        service.head()
+        service.send(LAST)
+        self.assertEqual(client.answer()[0].status, 200)
+        self.gateway.wait_log("its client reads too slowly, and others wait")
+
 
 
 class Ends(http_test.Case):
