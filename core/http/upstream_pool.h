@@ -112,7 +112,6 @@ class UpstreamConnection final : public net::StreamEvents, public TunnelEnd {
   // It has served before, and nothing of its present call's answer has come.
   bool may_be_stale() const { return reused_ && !answer_begun_; }
   void start_response_timer();
-  // It waits for a client that hardly sends anything of its body.
   // Why it should make room for those who wait; null: it should not.
   const char* starves() const;
   net::Stream& stream() { return stream_; }

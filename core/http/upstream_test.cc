@@ -251,12 +251,7 @@ TEST_F(Upstream, SlowReaderOfTheRequestMayTakeItsTimeToAnswer) {
   call.target.response_timeout_ms = 1500;
   call.target.idle_timeout_ms = 500;
   constexpr std::size_t kSize = 80'000'000;
-  call.with_body(Framing::kLength, kSize);
-  thread.run([&] {
-    call.call = pool->start(call.target, call.head, call.arena, call);
-    (void)call.call->send_body({});
-  });
-  Socket peer = service.accept();
+  Socket peer = accept_upload(call, kSize);
   ASSERT_TRUE(thread.wait_until([&] { return call.writable > 0; }));
   thread.run([&] {
     (void)call.call->send_body(std::string(kSize, 'x'));
@@ -276,12 +271,7 @@ TEST_F(Upstream, SlowReaderOfTheRequestMayTakeItsTimeToAnswer) {
 TEST_F(Upstream, SlowReaderOfTheRequest) {
   Call call(thread, *pool, service.address());
   constexpr std::size_t kSize = 40'000'000;
-  call.with_body(Framing::kLength, kSize);
-  thread.run([&] {
-    call.call = pool->start(call.target, call.head, call.arena, call);
-    (void)call.call->send_body({});
-  });
-  Socket peer = service.accept();
+  Socket peer = accept_upload(call, kSize);
   std::size_t left = kSize;
   bool blocked = false;
   int seen = 0;

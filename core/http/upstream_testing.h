@@ -115,6 +115,15 @@ class Upstream : public ::testing::Test {
     });
   }
 
+  // Starts it with that many bytes to come: call.writable says when they may.
+  Socket accept_upload(Call& call, std::size_t size) {
+    call.with_body(Framing::kLength, size);
+    thread.run([&] {
+      call.call = pool->start(call.target, call.head, call.arena, call);
+      (void)call.call->send_body({});
+    });
+    return service.accept();
+  }
   // The service answers the request that it reads next; true: its owner heard that.
   static bool serves(Socket& peer, Call& call) {
     const bool asked = peer.receive_until("\r\n\r\n");

@@ -70,6 +70,7 @@ void Stream::note_progress() {
 
 std::uint32_t Stream::stalled_ms() {
   if (queue_ == nullptr) return 0;
+  if (loop_->now_ms() == queue_->moved_ms) return 0;
   if (held_by_system() < queue_->held) note_progress();
   return static_cast<std::uint32_t>(loop_->now_ms() - queue_->moved_ms);
 }

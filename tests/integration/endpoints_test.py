@@ -144,7 +144,6 @@ class Slow(http_test.Case):
         self.gateway.wait_log("its client reads too slowly, and others wait")
 
 
-
 class Ends(http_test.Case):
     def test_keep_alive_in_name_only(self):
         """A service that closes after each answer without a word: nobody who only reads hears of it."""

@@ -799,18 +799,6 @@ class SlowReaders(Case):
                 client, service = self.joined()
                 self.keeps_up(service, client, rate)
 
-    def test_of_the_end_of_an_answer(self):
-        """Which the gateway still holds when its part is over."""
-        body = b"x" * 6_000_000
-        client = self.client(GET, receive_buffer=16384)
-        service = self.service()
-        service.head()
-        service.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-        self.assertEqual(client.head().status, 200)
-        for _ in range(len(body) // 75_000):
-            client.exactly(75_000)
-            time.sleep(0.05)
-
     def test_who_sends_all_before_it_reads(self):
         """Its body comes slowly, and the answer fills the sockets meanwhile."""
         size = 12_000_000
