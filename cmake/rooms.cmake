@@ -55,7 +55,7 @@ function(gw_tests name)
     target_compile_options(${name}_test PRIVATE ${GW_TEST_OPTIONS})
     set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     add_test(NAME ${name} COMMAND ${name}_test)
-    set_tests_properties(${name} PROPERTIES TIMEOUT 300 ENVIRONMENT "${GW_TEST_ENVIRONMENT}")
+    set_tests_properties(${name} PROPERTIES TIMEOUT 600 ENVIRONMENT "${GW_TEST_ENVIRONMENT}")
   endif()
 endfunction()
 
