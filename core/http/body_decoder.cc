@@ -108,6 +108,8 @@ bool BodyDecoder::take_size(unsigned char byte) {
     }
   }
   if (state_ == State::kSizeLf) {
+    const std::uint64_t room = 16 + 2 * std::min<std::uint64_t>(left_, kMostExtensionBytes);
+    extension_bytes_ -= static_cast<std::uint32_t>(std::min<std::uint64_t>(extension_bytes_, room));
     state_ = left_ == 0 ? State::kTrailer : State::kChunk;
     return byte == '\n';
   }

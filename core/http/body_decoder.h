@@ -15,7 +15,8 @@ namespace gw::http {
 
 class BodyDecoder {
  public:
-  static constexpr std::uint32_t kMostExtensionBytes = 4096;  // of a whole body
+  // More of them than what each chunk has room for: 16 and twice the bytes of its data.
+  static constexpr std::uint32_t kMostExtensionBytes = 4096;
   static constexpr std::uint32_t kMostTrailerBytes = 8192;
 
   enum class Result {

@@ -240,6 +240,27 @@ TEST(Parsers, ChunkedBodiesUnderMutation) {
   }
 }
 
+TEST(Parsers, ChunkExtensionsAreBoundedByWhatTheyComeWith) {
+  const auto chunks = [](std::size_t count, std::size_t size, std::size_t extension) {
+    std::ostringstream out;
+    for (std::size_t i = 0; i < count; ++i)
+      out << std::hex << size << ";" << std::string(extension, 'x') << "\r\n"
+          << std::string(size, 'd') << "\r\n";
+    return out.str() + "0\r\n\r\n";
+  };
+  const std::size_t most = BodyDecoder::kMostExtensionBytes;
+  for (const auto& [text, whole] : {
+           std::pair(chunks(5000, 1, 16), true),     // an endless stream of small events
+           std::pair(chunks(100, 65536, 85), true),  // a signature for each chunk
+           std::pair(chunks(1, 1, most - 1), true),  // its line's end counts
+           std::pair(chunks(1, 100'000, most), false),
+           std::pair(chunks(60, 1, 100), false),
+       }) {
+    EXPECT_EQ(whole, decode(text, nullptr).result == BodyDecoder::Result::kEnd)
+        << text.substr(0, 120);
+  }
+}
+
 TEST(Parsers, AnswersUnderMutation) {
   const std::uint32_t seed = 3;
   std::cout << "seed " << seed << "\n";
