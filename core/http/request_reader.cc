@@ -6,6 +6,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <iterator>
+#include <utility>
 
 #include "base/append.h"
 #include "http/canonical_path.h"
@@ -37,6 +38,10 @@ bool is_request_id(std::string_view id) {
          std::all_of(id.begin(), id.end(), [](char c) {
            return is_alphanumeric_or_hyphen(c) || c == '_' || c == '.' || c == ':';
          });
+}
+
+bool is_ip(std::string_view text) {
+  return net::Address::from_ip(text).kind != net::Address::Kind::kNone;
 }
 
 // The entry at the client's place of a list, `hop` from the right: what stands before it clients may
@@ -359,11 +364,15 @@ void Reader::believe_proxies() {
   }
 }
 
+// Who reads only X-Forwarded-For hears it there.
 void Reader::believe_hops(const ForwardedHops& hops) {
   for (std::size_t i = hops.size(); i-- > 0;) {
     const bool https = same_name(hops[i].proto, "https");
     if (forwarded_proto_.empty() && !hops[i].proto.empty())
       facts_.scheme = https ? "https" : "http";
+    if (!is_ip(hops[i].address)) return;
+    const std::string_view nearer = std::exchange(forwarded_for_, hops[i].address);
+    if (!nearer.empty()) forwarded_for_ = text_of({hops[i].address, ", ", nearer});
     if (!believe(hops[i].address, hops.size() - 1 - i)) return;
   }
 }
@@ -378,7 +387,7 @@ void Reader::settle_what_proxies_said() {
   if (!is_field_name(forwarded_proto_)) forwarded_proto_ = {};
   if (!is_authority(forwarded_host_)) forwarded_host_ = {};
   if (!parse_length(forwarded_port_, port) || port == 0 || port > 65535) forwarded_port_ = {};
-  if (net::Address::from_ip(real_ip_).kind == net::Address::Kind::kNone) real_ip_ = {};
+  if (!is_ip(real_ip_)) real_ip_ = {};
   if (forwarded_proto_.empty()) return;
   const bool secure = same_name(forwarded_proto_, "https") || same_name(forwarded_proto_, "wss");
   facts_.scheme = secure ? "https" : "http";
@@ -386,7 +395,7 @@ void Reader::settle_what_proxies_said() {
 
 // Whether to look at what stands before it: a trusted proxy's word.
 bool Reader::believe(std::string_view address, std::size_t hop) {
-  if (net::Address::from_ip(address).kind == net::Address::Kind::kNone) return false;
+  if (!is_ip(address)) return false;
   facts_.client_address = address;
   believed_hop_ = hop;
   return settings_.trusted && settings_.trusted(address);

@@ -371,7 +371,10 @@ void ServerConnection::abort_transaction(bool client_left) {
   if (transaction_ == nullptr || transaction_->finished_) return;
   transaction_->finished_ = transaction_->aborted_ = true;
   if (mode_ != Mode::kServing) return;
-  if (client_left) metrics().requests_aborted.add();
+  if (client_left) {
+    metrics().requests_aborted.add();
+    complain(owner_->aborted_log_, base::LogLevel::kDebug, "ended a request", "its client left");
+  }
   if (TransactionSink* sink = std::exchange(transaction_->sink_, nullptr)) sink->on_aborted();
 }
 

@@ -84,14 +84,16 @@ TEST(ServerConnection, ForwardedOfTrustedProxies) {
     const char* client;
     const char* scheme;
     const char* forwarded;
+    const char* forwarded_for = nullptr;  // X-Forwarded-For, where Forwarded tells it
   };
   const Case table[] = {
       {"Forwarded: for=\"[2001:db8::1]:80\";proto=https, for=10.0.0.9\r\n", "2001:db8::1", "https",
-       "for=\"[2001:db8::1]:80\";proto=https, for=10.0.0.9, for=127.0.0.1;host=\"a\";proto=https"},
+       "for=\"[2001:db8::1]:80\";proto=https, for=10.0.0.9, for=127.0.0.1;host=\"a\";proto=https",
+       "2001:db8::1, 10.0.0.9, 127.0.0.1"},
       {"Forwarded: for=9.9.9.9\r\nForwarded: for=1.2.3.4\r\n", "1.2.3.4", "http",
-       "for=9.9.9.9, for=1.2.3.4, for=127.0.0.1;host=\"a\";proto=http"},
+       "for=9.9.9.9, for=1.2.3.4, for=127.0.0.1;host=\"a\";proto=http", "1.2.3.4, 127.0.0.1"},
       {"Forwarded: for=unknown, for=10.0.0.9\r\n", "10.0.0.9", "http",
-       "for=unknown, for=10.0.0.9, for=127.0.0.1;host=\"a\";proto=http"},
+       "for=unknown, for=10.0.0.9, for=127.0.0.1;host=\"a\";proto=http", "10.0.0.9, 127.0.0.1"},
       {"Forwarded: for=1.2.3.4;\r\n", "127.0.0.1", "http", "for=127.0.0.1;host=\"a\";proto=http"},
       {"Forwarded: for=1.2.3.4;\r\nX-Forwarded-For: 2001:db8::2\r\n", "2001:db8::2", "http",
        "for=\"[2001:db8::2]\";host=\"a\";proto=http"},
@@ -111,10 +113,11 @@ TEST(ServerConnection, ForwardedOfTrustedProxies) {
   settings.trusted = [](std::string_view address) {
     return address == "127.0.0.1" || address.starts_with("10.");
   };
-  std::string forwarded, client_address, scheme;
+  std::string forwarded, forwarded_for, client_address, scheme;
   TestServer server(
       [&](Transaction& transaction) {
         forwarded = std::string(transaction.request().fields.find("Forwarded")->value);
+        forwarded_for = std::string(transaction.request().fields.find("X-Forwarded-For")->value);
         client_address = transaction.peer().client_address;
         scheme = transaction.peer().scheme;
         answer(transaction, 200, "");
@@ -130,6 +133,9 @@ TEST(ServerConnection, ForwardedOfTrustedProxies) {
       EXPECT_EQ(row.client, client_address);
       EXPECT_EQ(row.scheme, scheme);
       EXPECT_EQ(row.forwarded, forwarded);
+      if (row.forwarded_for != nullptr) {
+        EXPECT_EQ(row.forwarded_for, forwarded_for);
+      }
     });
   }
 }
