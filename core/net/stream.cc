@@ -169,9 +169,10 @@ void Stream::ready(int events) {
   const bool readable = (events & UV_READABLE) != 0 && reading_;
   // An end that came with the bytes is told in an event of its own.
   const bool drained = !readable || (read_ready() && (events & UV_DISCONNECT) == 0);
-  if ((events & UV_WRITABLE) != 0 && state_ == State::kOpen && queue_ != nullptr) write_queue();
+  const auto owes = [this] { return queue_ != nullptr && !broken_; };
+  if ((events & UV_WRITABLE) != 0 && state_ == State::kOpen && owes()) write_queue();
   if (state_ != State::kOpen) return;
-  const int wanted = (reading_ ? UV_READABLE : 0) | (queue_ != nullptr ? UV_WRITABLE : 0);
+  const int wanted = (reading_ ? UV_READABLE : 0) | (owes() ? UV_WRITABLE : 0);
   const int in_vain = watched_ & events & ~wanted;
   if (in_vain != 0) {
     watch_for(watched_ & ~in_vain);

@@ -176,5 +176,38 @@ TEST(Stream, LosesNoByteAndNoEndWhateverIsPaused) {
   }
 }
 
+// Who is told may go on with what the peer had sent, and close later.
+TEST(Stream, IsToldOnceThatItIsBroken) {
+  struct Owner final : StreamEvents {
+    void on_data(char*, std::size_t) override {}
+    void on_end() override {}
+    void on_broken() override { ++broken; }
+    void on_drained() override {}
+    void on_closed() override {}
+    int broken = 0;
+  } owner;
+  for (const bool tcp : {true, false}) {
+    SCOPED_TRACE(tcp ? "TCP" : "Unix");
+    Loop loop;
+    Stream stream;
+    int pair[2] = {-1, -1};
+    connect_pair(tcp, pair);
+    stream.adopt(loop, pair[0], owner);
+    stream.write(std::string(64 << 20, 'x'));
+    ASSERT_TRUE(stream.blocked());
+    char buffer[64 * 1024];
+    while (recv(pair[1], buffer, sizeof buffer, MSG_DONTWAIT) > 0) {
+    }
+    close(pair[1]);
+    owner.broken = 0;
+    const auto lost = std::chrono::steady_clock::now() + kUntilLost;
+    while (owner.broken == 0 && std::chrono::steady_clock::now() < lost) loop.turn(false);
+    for (int i = 0; i < 10; ++i) loop.turn(false);
+    EXPECT_EQ(1, owner.broken);
+    stream.close();
+    loop.turn(false);
+  }
+}
+
 }  // namespace
 }  // namespace gw::net
