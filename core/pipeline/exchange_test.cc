@@ -122,6 +122,24 @@ TEST(Exchange, RouterSeesTheUpstreamsHeadFirst) {
   EXPECT_EQ(client.field("X-Route"), "r");
 }
 
+// A 304 says how long the body would be that does not come.
+TEST(Exchange, LengthOfANotModifiedIsNoBodys) {
+  for (const std::uint32_t status : {200u, 304u}) {
+    World world;
+    world.r.response_head = [status](gw_exchange* x, void**) {
+      if (status != 304) {
+        EXPECT_EQ(exchange_api()->set_status(x, status), GW_OK);
+      }
+      return gw_verdict{GW_CONTINUE};
+    };
+    world.start();
+    FakeTransaction& client = world.request();
+    world.call().answers_head(304, {}, http::Framing::kLength, 100);
+    EXPECT_EQ(client.status, static_cast<int>(status));
+    EXPECT_EQ(client.content_length, status == 304 ? 100u : 0u);
+  }
+}
+
 TEST(Exchange, NothingMatchesOrNobodyAnswersIs404) {
   World world;
   FakeTransaction& none = world.request({.path = "/none"});

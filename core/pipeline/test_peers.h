@@ -194,10 +194,12 @@ class FakeCall final : public http::UpstreamCall {
     sink->on_writable();
   }
   void answers_head(int status, std::vector<std::pair<std::string, std::string>> list = {},
-                    http::Framing framing = http::Framing::kChunked) {
+                    http::Framing framing = http::Framing::kChunked,
+                    std::uint64_t content_length = 0) {
     head = arena->make<http::ResponseHead>(*arena);
     head->status = static_cast<std::uint16_t>(status);
     head->framing = framing;
+    head->content_length = content_length;
     follows = framing != http::Framing::kNone && method != "HEAD" && status != 204 && status != 304;
     for (const auto& [name, value] : list)
       EXPECT_TRUE(head->fields.add(arena->copy(name), arena->copy(value)));
