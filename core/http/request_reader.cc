@@ -325,11 +325,13 @@ void Reader::settle_upgrade() {
       out_.framing != Framing::kNone) {
     return;
   }
-  const Field* version = out_.fields.find("Sec-WebSocket-Version");
-  const Field* key = out_.fields.find("Sec-WebSocket-Key");
-  out_.upgrade_websocket = same_name(upgrade_, "websocket") && version != nullptr &&
-                           version->value == "13" && key != nullptr && !key->value.empty() &&
-                           out_.fields.find("Sec-WebSocket-Key", 1) == nullptr;
+  const auto only = [&](std::string_view name) {
+    const Field* field = out_.fields.find(name, 1) == nullptr ? out_.fields.find(name) : nullptr;
+    return field == nullptr ? std::string_view() : field->value;
+  };
+  out_.upgrade_websocket = same_name(upgrade_, "websocket") &&
+                           only("Sec-WebSocket-Version") == "13" &&
+                           !only("Sec-WebSocket-Key").empty();
 }
 
 std::string_view Reader::text_of(std::initializer_list<std::string_view> parts) {

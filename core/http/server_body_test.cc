@@ -52,6 +52,22 @@ TEST(ServerConnection, DrainsASmallUnreadBodyAndKeepsTheConnection) {
   EXPECT_NE(std::string::npos, text.find("Connection: close"));
 }
 
+TEST(ServerConnection, DrainsASlowBodyAsLongAsItComes) {
+  ServerSettings settings;
+  settings.limits.body_idle_timeout_ms = 1000;
+  TestServer server([](Transaction& transaction) { answer(transaction, 401, "no"); }, settings);
+  Socket client = server.connect();
+  client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+  EXPECT_EQ("401", status_of(client.receive_answer()));
+  for (int i = 0; i < 5; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    client.send("a");
+  }
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ("401", status_of(client.receive_answer()));
+  EXPECT_EQ(1u, server.metrics.connections_accepted.value());
+}
+
 TEST(ServerConnection, BodyLimit) {
   ServerSettings settings;
   settings.limits.max_body_bytes = 10;

@@ -96,7 +96,7 @@ void ServerConnection::input_over() {
 
 void ServerConnection::on_broken() {
   if (mode_ == Mode::kDetached) return stream_lost(kStreamClientGone);
-  if (mode_ == Mode::kTunnel) return tunnel_->stop(true);
+  if (mode_ == Mode::kTunnel) return tunnel_->on_broken(Tunnel::kClient);
   abort_transaction();
   close();
 }
@@ -317,6 +317,7 @@ bool ServerConnection::drain_body(std::string_view& input) {
     return true;
   }
   dropped_bytes_ += static_cast<std::uint32_t>(data.size());
+  if (!data.empty()) start_timer(settings().limits.body_idle_timeout_ms);
   if (result == BodyDecoder::Result::kBad || dropped_bytes_ > settings().limits.max_drain_bytes) {
     input = {};
     release_transaction();

@@ -73,6 +73,8 @@ void ServerConnection::timer_fired() {
       }
       return close();
     case Mode::kDraining:
+      complain(owner_->idle_log_, base::LogLevel::kDebug, "closed a connection",
+               "the rest of its request does not come");
       release_transaction();
       return linger();
     default:

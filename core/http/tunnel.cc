@@ -28,6 +28,8 @@ Tunnel::~Tunnel() {
 }
 
 void Tunnel::on_data(Side from, std::string_view data) {
+  if (stream(other(from)).broken()) return;
+  tail_ = tail_ || stream(from).broken();
   moved_ms_ = stream(from).loop().now_ms();
   if (from == kService) metrics_.bytes_sent.add(data.size());
   if (!stream(other(from)).write(data)) stream(from).stop_reading();
@@ -39,7 +41,20 @@ void Tunnel::on_end(Side from) {
   stop_when_drained();
 }
 
+// What it had said reaches the other side, as far as the system still has it, and then an end.
+void Tunnel::on_broken(Side from) {
+  net::Stream& to = stream(other(from));
+  if (to.broken()) return stop(true);
+  stream(from).read_rest();
+  tail_ = tail_ || ended_[from] || to.blocked() || to.held_by_system() > 0;
+  if (!tail_) return stop(true);
+  if (!to.blocked()) return on_end(from);
+  to.tell_when_drained();
+  start_timer();
+}
+
 void Tunnel::on_drained(Side to) {
+  if (stream(other(to)).broken()) return on_broken(other(to));
   if (!ended_[other(to)]) stream(other(to)).start_reading();
   stop_when_drained();
 }
@@ -49,7 +64,7 @@ void Tunnel::stop_when_drained() {
   if (!ended_[kClient] || !ended_[kService]) return;
   bool waits = false;
   for (const Side side : {kClient, kService}) {
-    if (!stream(side).blocked()) continue;
+    if (!owes(side)) continue;
     stream(side).tell_when_drained();
     waits = true;
   }
@@ -65,7 +80,7 @@ void Tunnel::start_timer() {
   const std::uint64_t now = stream(kClient).loop().now_ms();
   std::uint64_t due = moved_ms_ + limits_.idle_timeout_ms;
   for (const Side side : {kClient, kService}) {
-    if (!stream(side).blocked()) continue;
+    if (!owes(side)) continue;
     due = std::min(due, now - stream(side).stalled_ms() + limits_.write_timeout_ms);
   }
   timer_.start(
@@ -78,7 +93,7 @@ void Tunnel::timer_fired() {
   const char* why = nullptr;
   if (now - moved_ms_ >= limits_.idle_timeout_ms) why = "neither side says anything";
   for (const Side side : {kClient, kService}) {
-    if (!stream(side).blocked()) continue;
+    if (!owes(side)) continue;
     const std::uint32_t stalled = stream(side).stalled_ms();
     if (stalled >= limits_.write_timeout_ms) why = "a side does not read";
   }

@@ -3,8 +3,8 @@
 // Tunnel: a client's and a service's connection that have left HTTP (RFC 9110 7.8; WebSocket), and
 // the bytes between them. Both connections pass their sockets' events on to it. Bytes are copied
 // only when a socket does not take them; above its high-water mark the other side is not read.
-// When either side is gone so is the other; an end of one side's output is passed on, and the rest
-// goes on.
+// When either side is gone so is the other, once it has what was said to it; an end of one side's
+// output is passed on, and the rest goes on.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +47,7 @@ class Tunnel {
   void on_data(Side from, std::string_view data);
   // `from` says nothing more. May be told twice.
   void on_end(Side from);
+  void on_broken(Side from);
   void on_drained(Side to);
   void on_queued() { start_timer(); }
   void stop(bool reset);
@@ -55,6 +56,7 @@ class Tunnel {
   Tunnel(TunnelEnd& client, TunnelEnd& service, const TunnelLimits& limits, HttpMetrics& metrics);
   ~Tunnel();
   net::Stream& stream(Side side) const { return ends_[side]->tunnel_stream(); }
+  bool owes(Side side) const { return stream(side).blocked() && !stream(side).broken(); }
   static Side other(Side side) { return side == kClient ? kService : kClient; }
   void stop_when_drained();
   void start_timer();
@@ -66,6 +68,7 @@ class Tunnel {
   net::Timer timer_;
   std::uint64_t moved_ms_;  // when something was said last
   bool ended_[2]{};
+  bool tail_ = false;  // a broken side had said something that the other has yet to take
 };
 
 }  // namespace gw::http

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/tunnel.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include "http/testing_support.h"
 #include "http/upstream.h"
 
@@ -121,6 +124,28 @@ TEST_F(TunnelTest, ResetOfEitherSideEndsTheOther) {
     EXPECT_FALSE((of_client ? peer : client).receive_some());
     EXPECT_TRUE(none_left());
   }
+}
+
+// It has closed, and what its client goes on to say breaks the connection.
+TEST_F(TunnelTest, LastWordsArriveThoughTheirConnectionBreaks) {
+  join();
+  const int small = 8192;
+  setsockopt(client.fd(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  const std::string said = std::string(300'000, 'x');
+  ASSERT_TRUE(peer.send(said));
+  ASSERT_TRUE(server->thread.wait_until([&] {
+    int left = 0;
+    return ::ioctl(peer.fd(), SIOCOUTQ, &left) == 0 && left == 0;
+  }));
+  peer.close();
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(client.send("ping"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_EQ(said, client.receive_all());
+  EXPECT_FALSE(client.was_reset);
+  client.close();
+  EXPECT_TRUE(none_left());
 }
 
 TEST_F(TunnelTest, GoesWithItsConnectionsOrItsPool) {

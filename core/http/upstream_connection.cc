@@ -344,7 +344,7 @@ void UpstreamConnection::on_broken() {
   // A service that refuses a body answers and closes, which resets what we still write: its answer
   // is here all the same.
   if (state_ == State::kBusy && rest_.empty() && stream_.sent_any()) stream_.read_rest();
-  if (state_ == State::kTunnel) return tunnel_->stop(true);
+  if (state_ == State::kTunnel) return tunnel_->on_broken(Tunnel::kService);
   if (state_ != State::kBusy) return close();
   if (in_body_ && call_->paused) return;  // resume() goes on
   fail(UpstreamFailure::kBroken, "the connection broke");
@@ -428,7 +428,10 @@ void UpstreamConnection::timer_fired() {
   if (call_->request_sent && !in_body_ && call_->body_sent > 0 && takes_request()) {
     return start_timer(call_->target.response_timeout_ms);
   }
-  if (!call_->request_sent && !stream_.blocked() && !in_body_) return;  // the client is slow
+  if (!call_->request_sent && !stream_.blocked()) {  // the client is slow
+    if (in_body_) start_timer(patience);
+    return;
+  }
   fail(UpstreamFailure::kResponseTimeout, in_body_            ? "its answer stalled"
                                           : stream_.blocked() ? "it does not read its request"
                                                               : "it did not answer in time");

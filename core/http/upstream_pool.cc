@@ -241,6 +241,7 @@ void Pool::assign(PoolCall& call) {
     }
     unlink_idle(*idle);
     idle->attach(call);
+    if (once && call.request_sent) idle->stream().flush();  // while that is true
     metrics_.upstream_reused.add();
     if (call.wants_writable) defer(call);
     return;

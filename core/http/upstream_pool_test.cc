@@ -102,6 +102,20 @@ TEST_F(Upstream, WhatCannotBeRepeatedLeavesOnNoConnectionThatHasEnded) {
   }
 }
 
+// What comes later in this turn finds it gone.
+TEST_F(Upstream, WhatCannotBeRepeatedLeavesAtOnce) {
+  Call first(thread, *pool, service.address()), next(thread, *pool, service.address());
+  next.with_body(Framing::kLength);
+  first.start();
+  Socket peer = service.accept();
+  ASSERT_TRUE(serves(peer, first));
+  thread.run([&] {
+    next.call = pool->start(next.target, next.head, next.arena, next);
+    EXPECT_TRUE(peer.receive_until("\r\n\r\n"));
+  });
+  ASSERT_TRUE(serves(peer, next));
+}
+
 TEST_F(Upstream, WaitsForAConnectionWithinBounds) {
   UpstreamLimits limits;
   limits.max_connections_per_endpoint = 1;

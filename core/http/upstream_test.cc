@@ -227,6 +227,24 @@ TEST_F(Upstream, EarlyAnswerIsNotFollowedByAnotherRequest) {
   EXPECT_EQ(0u, metrics.upstream_idle.value());
 }
 
+// It cannot go on before its client does.
+TEST_F(Upstream, AnswerThatBeganEarlyWaitsForTheRequest) {
+  Call call(thread, *pool, service.address());
+  call.target.idle_timeout_ms = 50;
+  Socket peer = accept_upload(call, 5);
+  ASSERT_TRUE(peer.receive_until("\r\n\r\n"));
+  peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+  ASSERT_TRUE(thread.wait_until([&] { return call.status == 200; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  thread.run([&] {
+    ASSERT_FALSE(call.over) << call.detail;
+    EXPECT_TRUE(call.call->send_body("hello"));
+    call.call->finish_body();
+  });
+  ASSERT_TRUE(call.wait());  // now it stalls
+  EXPECT_EQ("its answer stalled", call.detail);
+}
+
 TEST_F(Upstream, SlowReaderOfTheAnswer) {
   Call call(thread, *pool, service.address());
   call.pause_at_head = true;

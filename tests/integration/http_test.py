@@ -896,6 +896,7 @@ class WebSocket(Case):
             "key nominated": (b"websocket", b"Upgrade, Sec-WebSocket-Key", b""),
             "version nominated": (b"websocket", b"Upgrade, Sec-WebSocket-Version", b""),
             "a body": (b"websocket", b"Upgrade", b"Content-Length: 2\r\n"),
+            "two versions": (b"websocket", b"Upgrade", b"Sec-WebSocket-Version: 8\r\n"),
             "two lines": (b"websocket\r\nUpgrade: h2c", b"Upgrade", b""),
         }
         for what, (protocol, connection, more) in table.items():
