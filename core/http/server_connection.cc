@@ -317,7 +317,7 @@ bool ServerConnection::drain_body(std::string_view& input) {
     return true;
   }
   dropped_bytes_ += static_cast<std::uint32_t>(data.size());
-  if (!data.empty()) start_timer(settings().limits.body_idle_timeout_ms);
+  if (!data.empty() && !stream_.blocked()) start_timer(settings().limits.body_idle_timeout_ms);
   if (result == BodyDecoder::Result::kBad || dropped_bytes_ > settings().limits.max_drain_bytes) {
     input = {};
     release_transaction();
@@ -372,10 +372,7 @@ void ServerConnection::abort_transaction(bool client_left) {
   if (transaction_ == nullptr || transaction_->finished_) return;
   transaction_->finished_ = transaction_->aborted_ = true;
   if (mode_ != Mode::kServing) return;
-  if (client_left) {
-    metrics().requests_aborted.add();
-    complain(owner_->aborted_log_, base::LogLevel::kDebug, "ended a request", "its client left");
-  }
+  if (client_left) metrics().requests_aborted.add();
   if (TransactionSink* sink = std::exchange(transaction_->sink_, nullptr)) sink->on_aborted();
 }
 

@@ -148,7 +148,6 @@ class ServerConnections {
   std::uint64_t open_ = 0;
   base::LogLimit connection_log_;
   base::LogLimit request_log_;
-  base::LogLimit aborted_log_;
   base::LogLimit stream_log_;
   base::LogLimit tunnel_log_;
   base::LogLimit idle_log_;

@@ -2,8 +2,15 @@
 #include "http/tunnel.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace gw::http {
+
+namespace {
+
+constexpr std::uint32_t kLastWordsMs = 2000;  // in which a side takes some, or ends
+
+}  // namespace
 
 void Tunnel::start(TunnelEnd& client, TunnelEnd& service, const TunnelLimits& limits,
                    HttpMetrics& metrics) {
@@ -41,16 +48,18 @@ void Tunnel::on_end(Side from) {
   stop_when_drained();
 }
 
-// What it had said reaches the other side, as far as the system still has it, and then an end.
+// What it had said reaches the other side, as far as the system still has it, and then an end. What
+// the other says meanwhile is for nobody.
 void Tunnel::on_broken(Side from) {
   net::Stream& to = stream(other(from));
   if (to.broken()) return stop(true);
   stream(from).read_rest();
   tail_ = tail_ || ended_[from] || to.blocked() || to.held_by_system() > 0;
   if (!tail_) return stop(true);
+  if (!ended_[other(from)]) to.start_reading();
+  start_timer();
   if (!to.blocked()) return on_end(from);
   to.tell_when_drained();
-  start_timer();
 }
 
 void Tunnel::on_drained(Side to) {
@@ -78,7 +87,7 @@ void Tunnel::stop(bool reset) {
 
 void Tunnel::start_timer() {
   const std::uint64_t now = stream(kClient).loop().now_ms();
-  std::uint64_t due = moved_ms_ + limits_.idle_timeout_ms;
+  std::uint64_t due = ends_slowly() ? now + kLastWordsMs : moved_ms_ + limits_.idle_timeout_ms;
   for (const Side side : {kClient, kService}) {
     if (!owes(side)) continue;
     due = std::min(due, now - stream(side).stalled_ms() + limits_.write_timeout_ms);
@@ -88,7 +97,17 @@ void Tunnel::start_timer() {
       [](void* self) { static_cast<Tunnel*>(self)->timer_fired(); }, this);
 }
 
+bool Tunnel::ends_slowly() const {
+  return tail_ && !owes(kClient) && !owes(kService);
+}
+
 void Tunnel::timer_fired() {
+  if (ends_slowly()) {
+    const std::uint32_t held =
+        stream(stream(kClient).broken() ? kService : kClient).held_by_system();
+    if (held == 0 || held == std::exchange(held_, held)) return stop(false);
+    return start_timer();
+  }
   const std::uint64_t now = stream(kClient).loop().now_ms();
   const char* why = nullptr;
   if (now - moved_ms_ >= limits_.idle_timeout_ms) why = "neither side says anything";

@@ -56,6 +56,7 @@ class Tunnel {
   Tunnel(TunnelEnd& client, TunnelEnd& service, const TunnelLimits& limits, HttpMetrics& metrics);
   ~Tunnel();
   net::Stream& stream(Side side) const { return ends_[side]->tunnel_stream(); }
+  bool ends_slowly() const;
   bool owes(Side side) const { return stream(side).blocked() && !stream(side).broken(); }
   static Side other(Side side) { return side == kClient ? kService : kClient; }
   void stop_when_drained();
@@ -68,7 +69,8 @@ class Tunnel {
   net::Timer timer_;
   std::uint64_t moved_ms_;  // when something was said last
   bool ended_[2]{};
-  bool tail_ = false;  // a broken side had said something that the other has yet to take
+  bool tail_ = false;       // a broken side had said something that the other has yet to take,
+  std::uint32_t held_ = 0;  // and so many bytes of it were with the system, at the last look
 };
 
 }  // namespace gw::http

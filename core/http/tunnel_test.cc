@@ -148,6 +148,39 @@ TEST_F(TunnelTest, LastWordsArriveThoughTheirConnectionBreaks) {
   EXPECT_TRUE(none_left());
 }
 
+// Either side pushes more than the other reads; that says a last word and closes.
+TEST_F(TunnelTest, FullOfWhatNobodyWantsItEndsWithItsSides) {
+  for (const bool of_client : {true, false}) {
+    SCOPED_TRACE(of_client ? "the client leaves" : "the service leaves");
+    join();
+    Socket& leaves = of_client ? client : peer;
+    Socket& pushes = of_client ? peer : client;
+    const std::string much(1 << 20, 'x');
+    pollfd room{pushes.fd(), POLLOUT, 0};
+    while (::poll(&room, 1, 100) > 0)
+      (void)::send(pushes.fd(), much.data(), much.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    ASSERT_TRUE(leaves.send("bye"));
+    leaves.close();
+    EXPECT_TRUE(pushes.receive_until("bye"));
+    const auto lost = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (std::chrono::steady_clock::now() < lost && ::poll(&room, 1, 1000) >= 0 &&
+           ::send(pushes.fd(), much.data(), much.size(), MSG_DONTWAIT | MSG_NOSIGNAL) != -1) {
+    }
+    pushes.close();
+    EXPECT_TRUE(none_left());
+  }
+}
+
+TEST_F(TunnelTest, WhoOnlyPushesHearsThatTheOtherHasClosed) {
+  join();
+  client.close();
+  const auto lost = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (peer.send("push") && std::chrono::steady_clock::now() < lost)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_FALSE(peer.send("push"));
+  EXPECT_TRUE(none_left());
+}
+
 TEST_F(TunnelTest, GoesWithItsConnectionsOrItsPool) {
   join();
   Socket first = std::move(client);

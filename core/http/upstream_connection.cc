@@ -391,11 +391,9 @@ void UpstreamConnection::start_response_timer() {
 const char* UpstreamConnection::starves() const {
   if (state_ != State::kBusy || call_ == nullptr || call_->failure.has_value()) return nullptr;
   const std::uint64_t now_ms = pool_->loop_.now_ms();
-  if (in_body_) {
-    const bool slow = call_->paused && now_ms - call_->paused_ms >= kMostPauseMs;
-    return slow ? "its client reads too slowly, and others wait" : nullptr;
-  }
-  if (call_->request_sent || answer_begun_ || stream_.blocked()) return nullptr;
+  if (in_body_ && call_->paused && now_ms - call_->paused_ms >= kMostPauseMs)
+    return "its client reads too slowly, and others wait";
+  if (call_->request_sent || stream_.blocked()) return nullptr;
   const std::uint64_t age_ms = now_ms - call_->attached_ms;
   const bool slow = age_ms >= kStarvingMs && call_->body_sent < age_ms * kStarvingBytesPerMs;
   return slow ? "its client sends a body too slowly, and others wait" : nullptr;

@@ -139,8 +139,10 @@ TEST_F(Upstream, WhoSendsSlowlyMakesRoomForWhoWaits) {
   UpstreamLimits limits;
   limits.max_connections_per_endpoint = 1;
   restart(limits);
-  for (const std::size_t size : {1, 200'000}) {
-    SCOPED_TRACE(size);
+  for (const auto& kind : {std::pair(1, false), std::pair(1, true), std::pair(200'000, false)}) {
+    const auto size = static_cast<std::size_t>(kind.first);
+    const bool early = kind.second;
+    SCOPED_TRACE(std::to_string(size) + (early ? ", its answer has begun" : ""));
     Call upload(thread, *pool, service.address()), waiting(thread, *pool, service.address());
     upload.with_body(Framing::kChunked);
     upload.start();
@@ -148,6 +150,8 @@ TEST_F(Upstream, WhoSendsSlowlyMakesRoomForWhoWaits) {
     ASSERT_TRUE(peer.receive_until("\r\n\r\n"));
     thread.run([&] { EXPECT_TRUE(upload.call->send_body(std::string(size, 'x')) || size > 1); });
     ASSERT_TRUE(peer.receive_bytes(size));
+    if (early) peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+    ASSERT_TRUE(thread.wait_until([&] { return !early || upload.status == 200; }));
     const bool slow = size == 1;
     waiting.target.connect_timeout_ms = slow ? 20000 : 1500;
     waiting.start();
@@ -256,8 +260,11 @@ TEST_F(Upstream, CancelInsideOfACallback) {
   peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
   ASSERT_TRUE(call.wait());
   EXPECT_EQ("", call.body);
-  while (peer.receive_some()) {
-  }
+  // All of the answer was at hand: the connection serves on.
+  Call next(thread, *pool, service.address());
+  next.start();
+  peer.received.clear();
+  ASSERT_TRUE(serves(peer, next));
 }
 
 TEST_F(Upstream, CloseIdleSparesThoseInUse) {

@@ -137,7 +137,7 @@ gw_status Exchange::set_status(std::uint32_t status) {
   if (call_.phase != Phase::kResponseHead || response_ == nullptr) return GW_WRONG_STATE;
   if (response_->status == 101) return GW_WRONG_STATE;  // the service has left HTTP
   if (!is_final(status)) return GW_INVALID;
-  if (response_->status == 304) response_->content_length = 0;  // no body follows it
+  if (response_->status == 304 && status != 304) response_->content_length = 0;  // no body follows
   response_->status = static_cast<std::uint16_t>(status);
   response_->reason = {};
   return GW_OK;

@@ -127,9 +127,7 @@ TEST(Exchange, LengthOfANotModifiedIsNoBodys) {
   for (const std::uint32_t status : {200u, 304u}) {
     World world;
     world.r.response_head = [status](gw_exchange* x, void**) {
-      if (status != 304) {
-        EXPECT_EQ(exchange_api()->set_status(x, status), GW_OK);
-      }
+      EXPECT_EQ(exchange_api()->set_status(x, status), GW_OK);
       return gw_verdict{GW_CONTINUE};
     };
     world.start();
